@@ -1,0 +1,34 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Trireme.Cluster.Pki;
+
+/// <summary>A certificate and its private key as PEM text.</summary>
+public sealed record PemKeyPair(string CertificatePem, string PrivateKeyPem)
+{
+    /// <summary>Reads <c>PATH.crt</c> and <c>PATH.key</c>; null when either is missing.</summary>
+    public static PemKeyPair? TryLoad(string basePath)
+    {
+        try
+        {
+            return new PemKeyPair(File.ReadAllText(basePath + ".crt"), File.ReadAllText(basePath + ".key"));
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Writes <c>PATH.crt</c> and <c>PATH.key</c>, the key first: whoever sees the new certificate finds its key.</summary>
+    public void Save(string basePath)
+    {
+        PrivateFile.Write(basePath + ".key", PrivateKeyPem);
+        PrivateFile.Write(basePath + ".crt", CertificatePem);
+    }
+
+    /// <summary>The certificate with its key, as TLS needs it; the caller disposes it.</summary>
+    public X509Certificate2 ToCertificate() => X509Certificate2.CreateFromPem(CertificatePem, PrivateKeyPem);
+
+    internal static PemKeyPair From(X509Certificate2 certificate, ECDsa key) =>
+        new(certificate.ExportCertificatePem() + "\n", key.ExportPkcs8PrivateKeyPem() + "\n");
+}
