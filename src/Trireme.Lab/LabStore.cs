@@ -1,0 +1,121 @@
+using System.Text.Json;
+
+namespace Trireme.Lab;
+
+/// <summary>Where labs live on the host: one folder each, with its description and everything its machines write.</summary>
+public sealed class LabStore(string root)
+{
+    /// <summary>The folder that root's labs, or a user's simulated labs, live in.</summary>
+    public static LabStore Default() => new(Environment.GetEnvironmentVariable("TRIREME_LABS") is { Length: > 0 } given
+        ? given
+        : Environment.IsPrivilegedProcess
+            ? "/var/lib/trireme/labs"
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData), "trireme", "labs"));
+
+    /// <summary>Folder of all labs.</summary>
+    public string Root { get; } = Path.GetFullPath(root);
+
+    public string FolderOf(string lab) => Path.Combine(Root, lab);
+
+    /// <summary>Everything of one machine: the <c>--data-dir</c> of its commands.</summary>
+    public string DataOf(string lab, string machine) => Path.Combine(FolderOf(lab), machine, "data");
+
+    /// <summary>Files about a machine that the host keeps: how to start it, the process that holds it.</summary>
+    public string HostSideOf(string lab, string machine) => Path.Combine(FolderOf(lab), machine);
+
+    /// <summary>The kubeconfig through the highly available endpoint.</summary>
+    public string KubeconfigOf(string lab) => Path.Combine(FolderOf(lab), "kubeconfig");
+
+    /// <summary>The labs that are there, whole or half-removed, by name.</summary>
+    public IReadOnlyList<string> Names() => Directory.Exists(Root)
+        ? [.. Directory.EnumerateDirectories(Root).Where(d => File.Exists(SpecFile(Path.GetFileName(d)))).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal)]
+        : [];
+
+    /// <summary>The description of a lab, or null when there is none of that name.</summary>
+    /// <exception cref="LabException">The description cannot be read.</exception>
+    public LabSpec? Find(string lab)
+    {
+        if (!File.Exists(SpecFile(lab)))
+        {
+            return null;
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(SpecFile(lab)), LabJson.Default.LabSpec);
+        }
+        catch (JsonException e)
+        {
+            throw new LabException($"{SpecFile(lab)} is damaged ({e.Message}): run 'trireme down --name {lab}' and start again");
+        }
+    }
+
+    /// <summary>The description of a lab.</summary>
+    /// <exception cref="LabException">There is no lab of that name.</exception>
+    public LabSpec Get(string lab) => Find(lab)
+        ?? throw new LabException(Names() is { Count: > 0 } names
+            ? $"there is no lab \"{lab}\" (there is {string.Join(", ", names)}): choose one with --name"
+            : $"there is no lab \"{lab}\": run 'trireme up' first");
+
+    /// <summary>Writes the description of a new lab, with the smallest number that no other lab on this host has.</summary>
+    /// <exception cref="LabException">A lab of that name is there, or no number is free.</exception>
+    public LabSpec Create(LabPlan plan)
+    {
+        Directory.CreateDirectory(Root);
+        using var guard = Lock(Path.Combine(Root, ".lock"));
+        if (File.Exists(SpecFile(plan.Name)))
+        {
+            throw new LabException($"lab \"{plan.Name}\" is there already");
+        }
+
+        var taken = Names().Select(n => Find(n)?.Index ?? 0).ToHashSet();
+        for (var index = 1; index <= LabAddresses.MaxIndex; index++)
+        {
+            if (!taken.Contains(index))
+            {
+                var spec = plan.Lay(index);
+                Directory.CreateDirectory(FolderOf(plan.Name));
+                var temporary = SpecFile(plan.Name) + ".new";
+                File.WriteAllBytes(temporary, JsonSerializer.SerializeToUtf8Bytes(spec, LabJson.Default.LabSpec));
+                File.Move(temporary, SpecFile(plan.Name));
+                return spec;
+            }
+        }
+
+        throw new LabException($"{LabAddresses.MaxIndex} labs are there: remove one with 'trireme down --name NAME'");
+    }
+
+    /// <summary>Removes what the lab wrote. Its processes and mounts must be gone.</summary>
+    public void Delete(string lab)
+    {
+        if (Directory.Exists(FolderOf(lab)))
+        {
+            // The description goes last, so that an interrupted removal is found and finished by the next.
+            foreach (var folder in Directory.EnumerateDirectories(FolderOf(lab)))
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+
+            Directory.Delete(FolderOf(lab), recursive: true);
+        }
+    }
+
+    /// <summary>Keeps other commands from building or removing the same lab at the same time.</summary>
+    /// <exception cref="LabException">Another command does.</exception>
+    public IDisposable LockLab(string lab)
+    {
+        Directory.CreateDirectory(Root);
+        try
+        {
+            return Lock(Path.Combine(Root, $".{lab}.lock"));
+        }
+        catch (IOException)
+        {
+            throw new LabException($"another trireme command is building or removing lab \"{lab}\": wait until it is done");
+        }
+    }
+
+    private static FileStream Lock(string path) => new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+
+    private string SpecFile(string lab) => Path.Combine(FolderOf(lab), "lab.json");
+}

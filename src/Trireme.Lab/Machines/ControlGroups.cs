@@ -1,0 +1,66 @@
+namespace Trireme.Lab.Machines;
+
+/// <summary>The control groups of lab machines, on hosts with the unified hierarchy (v2) and with one per controller (v1).</summary>
+internal static class ControlGroups
+{
+    private const string Root = "/sys/fs/cgroup";
+
+    private static bool Unified => File.Exists($"{Root}/cgroup.controllers");
+
+    /// <summary>Shell lines by which a machine, in its own mount namespace, sees its group as the root of each hierarchy.</summary>
+    public static string RemountScript =>
+        $"""
+        if [ -e {Root}/cgroup.controllers ]; then
+          umount -l {Root} && mount -t cgroup2 cgroup2 {Root}
+        else
+          for d in {Root}/*/; do c=$(basename "$d")
+            case $c in
+              unified) umount "$d" && mount -t cgroup2 cgroup2 "$d" ;;
+              systemd) umount "$d" && mount -t cgroup -o none,name=systemd cgroup "$d" ;;
+              *,*) ;;
+              *) [ -L "${"{"}d%/{"}"}" ] || ( umount "$d" && mount -t cgroup -o "$c" cgroup "$d" ) ;;
+            esac
+          done
+        fi
+        """;
+
+    public static string NameOf(string lab, string machine) => $"trireme-lab/{lab}/{machine}";
+
+    public static Task CreateAsync(string group, CancellationToken cancellationToken) => HostCommand.ShellAsync(
+        Unified
+            ? $"mkdir -p {Root}/{group}"
+            : $$"""
+              for d in {{Root}}/*/; do [ -L "${d%/}" ] && continue
+                mkdir -p "$d{{group}}"
+                if [ "$(basename "$d")" = cpuset ]; then
+                  p="$d"; for n in $(echo {{group}} | tr / ' '); do
+                    for f in cpus mems; do cat "$p/cpuset.$f" > "$p/$n/cpuset.$f"; done; p="$p/$n"
+                  done
+                fi
+              done
+              """,
+        cancellationToken);
+
+    /// <summary>Shell lines that move the shell, and so what it becomes, into the group.</summary>
+    public static string EnterScript(string group) => Unified
+        ? $"echo $$ > {Root}/{group}/cgroup.procs"
+        : $"for d in {Root}/*/; do [ -e \"$d{group}/cgroup.procs\" ] && echo $$ > \"$d{group}/cgroup.procs\"; done";
+
+    public static Task FreezeAsync(string group, CancellationToken cancellationToken) => HostCommand.ShellAsync(
+        Unified ? $"echo 1 > {Root}/{group}/cgroup.freeze" : $"echo FROZEN > {Root}/freezer/{group}/freezer.state",
+        cancellationToken);
+
+    public static Task ThawAsync(string group, CancellationToken cancellationToken) => HostCommand.TryShellAsync(
+        Unified ? $"echo 0 > {Root}/{group}/cgroup.freeze" : $"echo THAWED > {Root}/freezer/{group}/freezer.state",
+        cancellationToken);
+
+    /// <summary>Removes the group with what is below it, and the groups above that are empty then.</summary>
+    public static Task RemoveAsync(string group, CancellationToken cancellationToken) => HostCommand.TryShellAsync(
+        $"""
+        for r in {Root} {Root}/*/; do
+          [ -d "$r/{group}" ] && find "$r/{group}" -depth -type d -exec rmdir {"{}"} \;
+          rmdir -p --ignore-fail-on-non-empty "$r/{Path.GetDirectoryName(group)}"
+        done 2>/dev/null
+        """,
+        cancellationToken);
+}

@@ -1,0 +1,157 @@
+using System.Globalization;
+using Trireme.Lab.Network;
+
+namespace Trireme.Lab.Machines;
+
+/// <summary>Switches one machine of a lab on and off, and runs programs on it.</summary>
+/// <remarks>
+/// A machine is what a process in namespaces of its own sees: own network, processes, mounts, host name and control groups. Process 1
+/// does nothing but wait for orphans and, when the machine has been set up before, start the supervisor, as a service manager would.
+/// Killing process 1 is a power cut: the kernel ends everything in the machine at once; its data and cables stay.
+/// </remarks>
+public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machine, string program)
+{
+    private readonly string _hostSide = store.HostSideOf(lab.Name, machine.Name);
+
+    /// <summary>The <c>--data-dir</c> of commands on this machine.</summary>
+    public string DataDirectory { get; } = store.DataOf(lab.Name, machine.Name);
+
+    private string ProcessFile => Path.Combine(_hostSide, "init.pid");
+
+    private string Group => ControlGroups.NameOf(lab.Name, machine.Name);
+
+    /// <summary>Whether the machine is switched on.</summary>
+    public bool IsOn => FirstProcess() is not null;
+
+    /// <summary>Switches the machine on; does nothing if it is on.</summary>
+    /// <exception cref="LabException">It did not come up; the message holds its last words.</exception>
+    public async Task PowerOnAsync(CancellationToken cancellationToken)
+    {
+        if (IsOn)
+        {
+            return;
+        }
+
+        Directory.CreateDirectory(DataDirectory);
+        await ControlGroups.CreateAsync(Group, cancellationToken);
+        var script = Path.Combine(_hostSide, "init.sh");
+        var log = Path.Combine(_hostSide, "init.log");
+        await File.WriteAllTextAsync(script, InitScript(), cancellationToken);
+        File.Delete(Path.Combine(_hostSide, "up"));
+
+        // The first shell leaves at once, so that the machine outlives the command that started it.
+        await HostCommand.ShellAsync(
+            $$"""
+            setsid /bin/sh -c '{{ControlGroups.EnterScript(Group)}}
+            echo $$ > "{{ProcessFile}}"
+            exec nsenter --net={{LabNetwork.FileOf(new LabNetwork(lab).NamespaceOf(machine.Name))}} unshare --mount --uts --ipc --cgroup --pid --fork --mount-proc --kill-child=KILL /bin/sh "{{script}}"' > "{{log}}" 2>&1 < /dev/null &
+            i=0; while [ ! -e "{{_hostSide}}/up" ] && [ $i -lt 500 ]; do sleep 0.01; i=$((i+1)); done
+            """,
+            cancellationToken);
+        if (!File.Exists(Path.Combine(_hostSide, "up")))
+        {
+            var words = File.Exists(log) ? await File.ReadAllTextAsync(log, cancellationToken) : "";
+            throw new LabException($"machine {machine.Name} did not start: {(words.Length > 0 ? words.Trim() : $"see {log}")}");
+        }
+    }
+
+    /// <summary>Cuts the power: every process of the machine is gone when this returns. Does nothing if it is off.</summary>
+    public async Task PowerOffAsync(CancellationToken cancellationToken)
+    {
+        if (FirstProcess() is not { } first)
+        {
+            File.Delete(ProcessFile);
+            return;
+        }
+
+        await ControlGroups.ThawAsync(Group, cancellationToken);
+
+        // Waits for the kernel to have ended everything: a namespace's first process is gone only after all the others.
+        await HostCommand.TryShellAsync(
+            $"kill -KILL {first}; i=0; while [ -e /proc/{first} ] && [ $i -lt 1000 ]; do sleep 0.01; i=$((i+1)); done",
+            cancellationToken);
+        File.Delete(ProcessFile);
+    }
+
+    /// <summary>Removes what the kernel keeps of the machine. It must be off.</summary>
+    public async Task RemoveAsync(CancellationToken cancellationToken)
+    {
+        await PowerOffAsync(cancellationToken);
+        await HostCommand.TryShellAsync(
+            $"for i in 1 2 3; do grep -F ' {_hostSide}/' /proc/self/mountinfo | cut -d' ' -f5 | sort -r | xargs -r -n1 umount -l; done 2>/dev/null",
+            cancellationToken);
+        await ControlGroups.RemoveAsync(Group, cancellationToken);
+    }
+
+    /// <summary>Halts every process of the machine where it stands.</summary>
+    public Task FreezeAsync(CancellationToken cancellationToken) => ControlGroups.FreezeAsync(Group, cancellationToken);
+
+    /// <summary>Undoes <see cref="FreezeAsync"/>.</summary>
+    public Task ThawAsync(CancellationToken cancellationToken) => ControlGroups.ThawAsync(Group, cancellationToken);
+
+    /// <summary>Runs a program on the machine to its end.</summary>
+    /// <returns>Exit code and what it printed.</returns>
+    /// <exception cref="LabException">The machine is off.</exception>
+    public Task<(int ExitCode, string Output)> TryRunAsync(IReadOnlyList<string> command, CancellationToken cancellationToken)
+    {
+        var first = FirstProcess() ?? throw new LabException($"machine {machine.Name} is powered off: 'trireme lab poweron {machine.Name}' starts it");
+        return HostCommand.TryRunAsync(
+            "/bin/sh",
+            ["-c", $"{ControlGroups.EnterScript(Group)}\nexec nsenter --target {first} --mount --uts --ipc --net --pid --cgroup -- \"$@\"", "lab", .. command],
+            null,
+            cancellationToken);
+    }
+
+    /// <summary>Runs a program on the machine that must succeed.</summary>
+    /// <exception cref="LabException">The machine is off, or the program failed; the message holds its last words.</exception>
+    public async Task<string> RunAsync(IReadOnlyList<string> command, CancellationToken cancellationToken)
+    {
+        var (code, output) = await TryRunAsync(command, cancellationToken);
+        return code == 0 ? output : throw new LabException($"{machine.Name}: {(output.Length > 0 ? output : $"'{string.Join(' ', command)}' failed with exit code {code}")}");
+    }
+
+    /// <summary>Process id, on the host, of the machine's process 1; null when the machine is off.</summary>
+    private int? FirstProcess()
+    {
+        if (!File.Exists(ProcessFile) || !int.TryParse(File.ReadAllText(ProcessFile).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var holder))
+        {
+            return null;
+        }
+
+        // After a reboot of the host the number may belong to another process: the holder's children tell.
+        var children = $"/proc/{holder}/task/{holder}/children";
+        try
+        {
+            var command = File.ReadAllText($"/proc/{holder}/cmdline");
+            if (!command.Contains(_hostSide, StringComparison.Ordinal))
+            {
+                return null;
+            }
+
+            var child = File.ReadAllText(children).Split(' ', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault();
+            return child is null ? null : int.Parse(child, CultureInfo.InvariantCulture);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+
+    private string InitScript() =>
+        $"""
+        hostname {machine.Name}
+        mount --make-rprivate /
+        {ControlGroups.RemountScript}
+        mount --make-rshared /
+        mkdir -p /run/netns /run/containerd "{DataDirectory}"
+        umount /run/netns 2>/dev/null
+        mount -t tmpfs -o mode=755 tmpfs /run/netns
+        mount -t tmpfs -o mode=755 tmpfs /run/containerd
+        echo 1 > /proc/sys/net/ipv4/ip_forward
+        if [ -e "{DataDirectory}/config.yaml" ]; then
+          setsid "{program}" supervisor --data-dir "{DataDirectory}" >> "{_hostSide}/supervisor.log" 2>&1 < /dev/null &
+        fi
+        : > "{_hostSide}/up"
+        while :; do wait; sleep 1000000 & wait $!; done
+        """;
+}
