@@ -31,7 +31,7 @@ internal static class ControlGroups
             ? $"mkdir -p {Root}/{group}"
             : $$"""
               for d in {{Root}}/*/; do [ -L "${d%/}" ] && continue
-                mkdir -p "$d{{group}}"
+                mkdir -p "$d/{{group}}"
                 if [ "$(basename "$d")" = cpuset ]; then
                   p="$d"; for n in $(echo {{group}} | tr / ' '); do
                     for f in cpus mems; do cat "$p/cpuset.$f" > "$p/$n/cpuset.$f"; done; p="$p/$n"
@@ -44,7 +44,7 @@ internal static class ControlGroups
     /// <summary>Shell lines that move the shell, and so what it becomes, into the group.</summary>
     public static string EnterScript(string group) => Unified
         ? $"echo $$ > {Root}/{group}/cgroup.procs"
-        : $"for d in {Root}/*/; do [ -e \"$d{group}/cgroup.procs\" ] && echo $$ > \"$d{group}/cgroup.procs\"; done";
+        : $"for d in {Root}/*/; do [ -e \"$d/{group}/cgroup.procs\" ] && echo $$ > \"$d/{group}/cgroup.procs\"; done";
 
     public static Task FreezeAsync(string group, CancellationToken cancellationToken) => HostCommand.ShellAsync(
         Unified ? $"echo 1 > {Root}/{group}/cgroup.freeze" : $"echo FROZEN > {Root}/freezer/{group}/freezer.state",

@@ -60,7 +60,6 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
     {
         if (FirstProcess() is not { } first)
         {
-            File.Delete(ProcessFile);
             return;
         }
 
