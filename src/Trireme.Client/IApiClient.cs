@@ -1,4 +1,5 @@
 using Trireme.Api.Models;
+using Trireme.Api.Models.Meta.V1;
 
 namespace Trireme.Client;
 
@@ -76,11 +77,17 @@ public sealed record ListOptions
     /// <summary>Null asks for the newest state; "0" is content with any.</summary>
     public string? ResourceVersion { get; init; }
 
+    /// <summary><c>NotOlderThan</c> or <c>Exact</c>; null leaves it to the server. For lists only.</summary>
+    public string? ResourceVersionMatch { get; init; }
+
     /// <summary>Entries per page; 0 for all at once.</summary>
     public int Limit { get; init; }
 
     /// <summary>Token of the page before.</summary>
     public string? Continue { get; init; }
+
+    /// <summary>After how many seconds the server ends a watch; null leaves it to the server.</summary>
+    public int? TimeoutSeconds { get; init; }
 }
 
 /// <summary>How to delete.</summary>
@@ -88,7 +95,20 @@ public sealed record ListOptions
 /// <param name="PropagationPolicy"><c>Background</c>, <c>Foreground</c> or <c>Orphan</c>; null leaves it to the kind.</param>
 /// <param name="PreconditionUid">Deletes only the object with this uid.</param>
 /// <param name="PreconditionResourceVersion">Deletes only this version of the object.</param>
-public sealed record DeleteRequest(int? GracePeriodSeconds = null, string? PropagationPolicy = null, string? PreconditionUid = null, string? PreconditionResourceVersion = null);
+public sealed record DeleteRequest(int? GracePeriodSeconds = null, string? PropagationPolicy = null, string? PreconditionUid = null, string? PreconditionResourceVersion = null)
+{
+    /// <summary>The body of the request: a DeleteOptions object.</summary>
+    public byte[] ToUtf8() => ModelJson.ToUtf8(new DeleteOptions
+    {
+        Kind = "DeleteOptions",
+        ApiVersion = "v1",
+        GracePeriodSeconds = GracePeriodSeconds,
+        PropagationPolicy = PropagationPolicy,
+        Preconditions = PreconditionUid is null && PreconditionResourceVersion is null
+            ? null
+            : new Preconditions { Uid = PreconditionUid, ResourceVersion = PreconditionResourceVersion },
+    });
+}
 
 /// <summary>A patch and the media type that names its kind.</summary>
 public readonly record struct Patch(string ContentType, ReadOnlyMemory<byte> Body)

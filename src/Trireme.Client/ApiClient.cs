@@ -1,0 +1,224 @@
+using System.Globalization;
+using System.Net;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using Trireme.Api.Models;
+using Trireme.Api.Models.Meta.V1;
+using Trireme.Client.Configuration;
+using Trireme.Client.Transport;
+
+namespace Trireme.Client;
+
+/// <inheritdoc cref="IApiClient"/>
+public sealed class ApiClient : IApiClient, IDisposable
+{
+    private readonly ApiTransport _transport;
+
+    private ApiClient(ApiTransport transport) => _transport = transport;
+
+    /// <summary>A client for the servers and the identity of <paramref name="options"/>; connects on first use.</summary>
+    /// <param name="options">For example <see cref="Kubeconfig.ToOptions"/>.</param>
+    /// <param name="loggerFactory">Failovers are logged at debug level.</param>
+    /// <param name="timeProvider">Timeouts and pauses.</param>
+    /// <param name="userAgent"><c>trireme-COMPONENT/VERSION</c>.</param>
+    /// <exception cref="IOException">A credential file cannot be read.</exception>
+    public static ApiClient Create(ApiClientOptions options, ILoggerFactory loggerFactory, TimeProvider timeProvider, string userAgent) =>
+        new(new ApiTransport(options, loggerFactory.CreateLogger<ApiClient>(), timeProvider, userAgent));
+
+    /// <inheritdoc cref="Create(ApiClientOptions, ILoggerFactory, TimeProvider, string)"/>
+    public static ApiClient Create(Kubeconfig kubeconfig, ILoggerFactory loggerFactory, TimeProvider timeProvider, string userAgent)
+    {
+        ArgumentNullException.ThrowIfNull(kubeconfig);
+        return Create(kubeconfig.ToOptions(), loggerFactory, timeProvider, userAgent);
+    }
+
+    public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
+        where T : class, IKubernetesObject<T> =>
+        ExchangeAsync<T>(Get(T.Resource.Path(@namespace, name)), cancellationToken);
+
+    public async Task<T?> FindAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
+        where T : class, IKubernetesObject<T>
+    {
+        var (code, body, _) = await _transport.ExchangeAsync(Get(T.Resource.Path(@namespace, name)), cancellationToken);
+        using (body)
+        {
+            // A missing route (the kind is not served) has no Status with reason NotFound for the object, but means the same to the caller.
+            return code == HttpStatusCode.NotFound ? null : Read<T>(code, body);
+        }
+    }
+
+    public async Task<KubernetesList<T>> ListAsync<T>(string? @namespace, ListOptions? options, CancellationToken cancellationToken)
+        where T : class, IKubernetesObject<T>
+    {
+        var path = T.Resource.Path(@namespace) + Query(options, watch: false);
+        var (code, body, _) = await _transport.ExchangeAsync(Get(path), cancellationToken);
+        using (body)
+        {
+            ThrowIfFailed(code, body.Span);
+            return KubernetesList<T>.Read(body.Span);
+        }
+    }
+
+    public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(string? @namespace, ListOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
+        where T : class, IKubernetesObject<T>
+    {
+        var path = T.Resource.Path(@namespace) + Query(options, watch: true);
+        using var response = await _transport.OpenAsync(Get(path), cancellationToken);
+        if (!response.IsSuccessStatusCode)
+        {
+            using var body = await PooledBody.ReadAsync(response.Content, cancellationToken);
+            ThrowIfFailed(response.StatusCode, body.Span);
+        }
+
+        await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+        using var watch = new WatchStream<T>(stream);
+        while (await watch.NextAsync(cancellationToken) is { } next)
+        {
+            yield return next;
+        }
+    }
+
+    public async Task<T> CreateAsync<T>(T obj, CancellationToken cancellationToken)
+        where T : class, IKubernetesObject<T>
+    {
+        ArgumentNullException.ThrowIfNull(obj);
+        var path = T.Resource.Path(obj.Metadata.Namespace);
+        var sent = ModelJson.ToUtf8(obj);
+        // Without a name of its own a second try could create a second object.
+        var named = !string.IsNullOrEmpty(obj.Metadata.Name);
+        var (code, body, ambiguous) = await _transport.ExchangeAsync(
+            new ApiRequest(HttpMethod.Post, path, sent, "application/json", Replayable: named), cancellationToken);
+        using (body)
+        {
+            if (code == HttpStatusCode.Conflict && ambiguous)
+            {
+                // Was it our own first try that got there? Then what is there holds everything that we sent.
+                var existing = await FindAsync<T>(obj.Metadata.Namespace, obj.Metadata.Name!, cancellationToken);
+                if (existing is not null && JsonSubset.Contains(ModelJson.ToUtf8(existing), sent))
+                {
+                    return existing;
+                }
+            }
+
+            return Read<T>(code, body);
+        }
+    }
+
+    public Task<T> UpdateAsync<T>(T obj, CancellationToken cancellationToken)
+        where T : class, IKubernetesObject<T> => PutAsync(obj, null, cancellationToken);
+
+    public Task<T> UpdateStatusAsync<T>(T obj, CancellationToken cancellationToken)
+        where T : class, IKubernetesObject<T> => PutAsync(obj, "status", cancellationToken);
+
+    public Task<T> PatchAsync<T>(string? @namespace, string name, Patch patch, string? subresource, CancellationToken cancellationToken)
+        where T : class, IKubernetesObject<T>
+    {
+        // Merge patches say what shall hold, so that saying it twice is harmless; a JSON patch may append to a list.
+        var replayable = patch.ContentType != "application/json-patch+json";
+        return ExchangeAsync<T>(new ApiRequest(HttpMethod.Patch, T.Resource.Path(@namespace, name, subresource), patch.Body, patch.ContentType, replayable), cancellationToken);
+    }
+
+    public async Task DeleteAsync<T>(string? @namespace, string name, DeleteRequest? options, CancellationToken cancellationToken)
+        where T : class, IKubernetesObject<T>
+    {
+        var request = new ApiRequest(HttpMethod.Delete, T.Resource.Path(@namespace, name), options?.ToUtf8(), "application/json", Replayable: true);
+        var (code, body, _) = await _transport.ExchangeAsync(request, cancellationToken);
+        using (body)
+        {
+            if (code != HttpStatusCode.NotFound)
+            {
+                ThrowIfFailed(code, body.Span);
+            }
+        }
+    }
+
+    public Task<TResult> CreateSubresourceAsync<TBody, TResult>(
+        ResourceInfo resource, string? @namespace, string name, string subresource, TBody body, CancellationToken cancellationToken)
+        where TBody : class, IModel<TBody>
+        where TResult : class, IModel<TResult>
+    {
+        ArgumentNullException.ThrowIfNull(resource);
+        return ExchangeAsync<TResult>(
+            new ApiRequest(HttpMethod.Post, resource.Path(@namespace, name, subresource), ModelJson.ToUtf8(body), "application/json", Replayable: false), cancellationToken);
+    }
+
+    public Task<HttpResponseMessage> SendAsync(HttpMethod method, string pathAndQuery, ReadOnlyMemory<byte>? body, string? contentType, CancellationToken cancellationToken)
+    {
+        var replayable = method == HttpMethod.Get || method == HttpMethod.Head || method == HttpMethod.Put || method == HttpMethod.Delete;
+        return _transport.OpenAsync(new ApiRequest(method, pathAndQuery, body, contentType, replayable), cancellationToken);
+    }
+
+    public void Dispose() => _transport.Dispose();
+
+    private static ApiRequest Get(string path) => new(HttpMethod.Get, path, null, null, Replayable: true);
+
+    private Task<T> PutAsync<T>(T obj, string? subresource, CancellationToken cancellationToken)
+        where T : class, IKubernetesObject<T>
+    {
+        var path = T.Resource.Path(obj.Metadata.Namespace, obj.Metadata.Name, subresource);
+        return ExchangeAsync<T>(new ApiRequest(HttpMethod.Put, path, ModelJson.ToUtf8(obj), "application/json", Replayable: true), cancellationToken);
+    }
+
+    private async Task<T> ExchangeAsync<T>(ApiRequest request, CancellationToken cancellationToken)
+        where T : class, IModel<T>
+    {
+        var (code, body, _) = await _transport.ExchangeAsync(request, cancellationToken);
+        using (body)
+        {
+            return Read<T>(code, body);
+        }
+    }
+
+    private static T Read<T>(HttpStatusCode code, PooledBody body)
+        where T : class, IModel<T>
+    {
+        ThrowIfFailed(code, body.Span);
+        return ModelJson.Read<T>(body.Span);
+    }
+
+    private static void ThrowIfFailed(HttpStatusCode code, ReadOnlySpan<byte> body)
+    {
+        if ((int)code is < 200 or >= 300)
+        {
+            throw ApiException.From(code, body);
+        }
+    }
+
+    private static string Query(ListOptions? options, bool watch)
+    {
+        if (options is null)
+        {
+            return "";
+        }
+
+        var query = new StringBuilder();
+        if (watch)
+        {
+            Add("watch", "true");
+            Add("allowWatchBookmarks", "true");
+        }
+
+        Add("labelSelector", options.LabelSelector);
+        Add("fieldSelector", options.FieldSelector);
+        Add("resourceVersion", options.ResourceVersion);
+        Add("continue", options.Continue);
+        Add("limit", options.Limit > 0 ? options.Limit.ToString(CultureInfo.InvariantCulture) : null);
+        Add("timeoutSeconds", options.TimeoutSeconds?.ToString(CultureInfo.InvariantCulture));
+        if (!watch)
+        {
+            Add("resourceVersionMatch", options.ResourceVersionMatch);
+        }
+
+        return query.ToString();
+
+        void Add(string key, string? value)
+        {
+            if (!string.IsNullOrEmpty(value))
+            {
+                query.Append(query.Length == 0 ? '?' : '&').Append(key).Append('=').Append(Uri.EscapeDataString(value));
+            }
+        }
+    }
+}
