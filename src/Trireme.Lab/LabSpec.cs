@@ -49,6 +49,9 @@ public readonly record struct LabAddresses(int Index)
     /// <summary>Range of service addresses; it means something inside the lab only, so that all labs have the same.</summary>
     public string ServiceRange => "10.96.0.0/16";
 
+    /// <summary>Address of cluster DNS.</summary>
+    public string DnsService => "10.96.0.10";
+
     /// <summary>Name of the host's network interface into the lab.</summary>
     public string HostInterface => $"trireme{Index}";
 

@@ -57,6 +57,35 @@ public sealed class LabStore(string root)
             ? $"there is no lab \"{lab}\" (there is {string.Join(", ", names)}): choose one with --name"
             : $"there is no lab \"{lab}\": run 'trireme up' first");
 
+    /// <summary>As <see cref="Find"/>; for a folder whose description is damaged or missing, a description that names all that could be of it.</summary>
+    /// <remarks>Only removal may use it: names and addresses are right, zones and the rest are not.</remarks>
+    public LabSpec? FindForRemoval(string lab)
+    {
+        try
+        {
+            if (Find(lab) is { } spec)
+            {
+                return spec;
+            }
+        }
+        catch (LabException)
+        {
+            // What is left of it follows from the names of its folders.
+        }
+
+        if (!Directory.Exists(FolderOf(lab)))
+        {
+            return null;
+        }
+
+        var machines = Directory.EnumerateDirectories(FolderOf(lab)).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal)
+            .Select(name => new LabMachine(name, name.StartsWith("server", StringComparison.Ordinal), "", ""));
+        var index = Names().Where(n => n != lab).Select(n => Find(n)?.Index ?? 0).ToHashSet() is var taken
+            ? Enumerable.Range(1, LabAddresses.MaxIndex).First(i => !taken.Contains(i))
+            : 1;
+        return new LabSpec(lab, index, Egress: false, Simulated: false, [.. machines]);
+    }
+
     /// <summary>Writes the description of a new lab, with the smallest number that no other lab on this host has.</summary>
     /// <exception cref="LabException">A lab of that name is there, or no number is free.</exception>
     public LabSpec Create(LabPlan plan)

@@ -1,4 +1,20 @@
 using System.CommandLine;
+using Trireme.Commands;
+using Trireme.Output;
 
-var root = new RootCommand("A highly available Kubernetes: one program that turns machines into a cluster.");
-return await root.Parse(args).InvokeAsync();
+var root = new RootCommand("A highly available Kubernetes: one program that turns machines into a cluster.")
+{
+    UpCommand.Create(),
+    DownCommand.Create(),
+    KubeconfigCommand.Create(),
+    LabCommand.Create(),
+    DemoCommand.Create(),
+};
+var parsed = root.Parse(args);
+if (parsed.Errors is [var error, ..])
+{
+    CommandFailure.Report($"{error.Message} (see 'trireme {string.Join(' ', args.TakeWhile(a => !a.StartsWith('-')).Append("--help"))}')");
+    return CommandFailure.Usage;
+}
+
+return await parsed.InvokeAsync();

@@ -46,6 +46,20 @@ internal static class ControlGroups
         ? $"echo $$ > {Root}/{group}/cgroup.procs"
         : $"for d in {Root}/*/; do [ -e \"$d/{group}/cgroup.procs\" ] && echo $$ > \"$d/{group}/cgroup.procs\"; done";
 
+    /// <summary>Processes, by their number on the host, that are in the group itself: not those of pods, which have groups below it.</summary>
+    public static IReadOnlyList<int> ProcessesOf(string group)
+    {
+        var file = Unified ? $"{Root}/{group}/cgroup.procs" : $"{Root}/freezer/{group}/cgroup.procs";
+        try
+        {
+            return [.. File.ReadLines(file).Select(l => int.Parse(l, System.Globalization.CultureInfo.InvariantCulture))];
+        }
+        catch (IOException)
+        {
+            return [];
+        }
+    }
+
     public static Task FreezeAsync(string group, CancellationToken cancellationToken) => HostCommand.ShellAsync(
         Unified ? $"echo 1 > {Root}/{group}/cgroup.freeze" : $"echo FROZEN > {Root}/freezer/{group}/freezer.state",
         cancellationToken);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Trireme.Cluster;
 using Trireme.Lab.Network;
 
 namespace Trireme.Lab.Machines;
@@ -6,7 +7,7 @@ namespace Trireme.Lab.Machines;
 /// <summary>Switches one machine of a lab on and off, and runs programs on it.</summary>
 /// <remarks>
 /// A machine is what a process in namespaces of its own sees: own network, processes, mounts, host name and control groups. Process 1
-/// does nothing but wait for orphans and, when the machine has been set up before, start the supervisor, as a service manager would.
+/// is the machine's service manager: it reaps orphans and, once the machine is set up, keeps one service running, the supervisor.
 /// Killing process 1 is a power cut: the kernel ends everything in the machine at once; its data and cables stay.
 /// </remarks>
 public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machine, string program)
@@ -88,6 +89,49 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
     /// <summary>Undoes <see cref="FreezeAsync"/>.</summary>
     public Task ThawAsync(CancellationToken cancellationToken) => ControlGroups.ThawAsync(Group, cancellationToken);
 
+    /// <summary>The components of the machine as the kernel sees them, whatever their supervisor believes.</summary>
+    public IReadOnlyList<ComponentState> Components() => MachineComponents.Read(new MachineDirectory(DataDirectory), ControlGroups.ProcessesOf(Group));
+
+    /// <summary>Breaks or mends a component, or with none named the whole machine.</summary>
+    /// <exception cref="LabException">There is no such component, or it is not running.</exception>
+    public async Task SignalAsync(string? component, ComponentSignal signal, CancellationToken cancellationToken)
+    {
+        if (component is null)
+        {
+            await (signal switch
+            {
+                ComponentSignal.Kill => PowerOffAsync(cancellationToken),
+                ComponentSignal.Stop => FreezeAsync(cancellationToken),
+                ComponentSignal.Continue => ThawAsync(cancellationToken),
+                _ => PowerOnAsync(cancellationToken),
+            });
+            return;
+        }
+
+        if (!MachineComponents.Names.Contains(component))
+        {
+            throw new LabException($"there is no component \"{component}\": choose one of {string.Join(", ", MachineComponents.Names)}");
+        }
+
+        var state = Components().FirstOrDefault(c => c.Name == component);
+        if (signal == ComponentSignal.Start)
+        {
+            // A component that died is started by its supervisor, and a dead supervisor by the machine; what is left is one that is halted.
+            signal = ComponentSignal.Continue;
+            if (state?.ProcessId is null)
+            {
+                return;
+            }
+        }
+
+        if (state?.ProcessId is not { } process)
+        {
+            throw new LabException($"{component} is not running on {machine.Name}");
+        }
+
+        await HostCommand.RunAsync("/bin/sh", ["-c", $"kill -{MachineComponents.NameOf(signal)} {process}"], cancellationToken);
+    }
+
     /// <summary>Runs a program on the machine to its end.</summary>
     /// <returns>Exit code and what it printed.</returns>
     /// <exception cref="LabException">The machine is off.</exception>
@@ -147,10 +191,13 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
         mount -t tmpfs -o mode=755 tmpfs /run/netns
         mount -t tmpfs -o mode=755 tmpfs /run/containerd
         echo 1 > /proc/sys/net/ipv4/ip_forward
-        if [ -e "{DataDirectory}/config.yaml" ]; then
-          setsid "{program}" supervisor --data-dir "{DataDirectory}" >> "{_hostSide}/supervisor.log" 2>&1 < /dev/null &
-        fi
         : > "{_hostSide}/up"
-        while :; do wait; sleep 1000000 & wait $!; done
+        while :; do
+          if [ -e "{_hostSide}/set-up" ] && ! grep -qs supervisor "/proc/$(cat "{DataDirectory}/run/supervisor.pid" 2>/dev/null | cut -d' ' -f1)/cmdline"; then
+            setsid "{program}" supervisor --data-dir "{DataDirectory}" >> "{_hostSide}/supervisor.log" 2>&1 < /dev/null &
+            sleep 1
+          fi
+          sleep 1 & wait $!
+        done
         """;
 }

@@ -1,0 +1,148 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.Extensions.Logging.Abstractions;
+using Trireme.Client;
+using Trireme.Client.Configuration;
+using Trireme.Cluster;
+using Trireme.Cluster.Images;
+using Trireme.Cluster.Pki;
+using Trireme.Lab.Readiness;
+
+namespace Trireme.Lab;
+
+/// <summary>A step of <c>up</c> that was reached.</summary>
+/// <param name="Machine">The machine, or empty for the lab as a whole.</param>
+/// <param name="Step">What is true now, for people.</param>
+/// <param name="Elapsed">Since the command began.</param>
+public readonly record struct LabProgress(string Machine, string Step, TimeSpan Elapsed);
+
+/// <summary>Builds a lab, or brings one that is there back to full strength.</summary>
+/// <remarks>
+/// The story: (1) cables and images, (2) power, (3) <c>trireme init</c> on the first server, (4) <c>trireme join</c> on all others at once, (5) every
+/// node Ready, (6) cluster DNS answers. Steps 3 and 4 are the commands that a user types on real machines. A machine that was set up before is only
+/// switched on: its supervisor finds everything on disk.
+/// </remarks>
+public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgress> progress)
+{
+    private readonly long _start = time.GetTimestamp();
+
+    /// <summary>Builds what is missing and waits until the cluster serves.</summary>
+    /// <returns>When each machine's node was Ready, since the command began.</returns>
+    /// <exception cref="LabException">A step failed; the message says which and why.</exception>
+    public async Task<IReadOnlyDictionary<string, TimeSpan>> RunAsync(bool created, CancellationToken cancellationToken)
+    {
+        var spec = lab.Spec;
+        var images = Path.Combine(lab.Store.Root, ".images", "trireme.tar");
+        var archive = TriremeImages.EnsureArchiveAsync(images, Environment.ProcessPath!, cancellationToken);
+        if (created)
+        {
+            await lab.Network.CreateAsync(cancellationToken);
+            Report("", $"network {spec.Addresses.MachineRange} is laid");
+        }
+
+        await Task.WhenAll(spec.Machines.Select(m => lab.Machine(m.Name).PowerOnAsync(cancellationToken)));
+        Report("", $"{spec.Machines.Count} machines are on");
+        await archive;
+
+        var first = spec.Machines[0];
+        var secrets = JoinSecrets.LoadOrCreate(Path.Combine(lab.Store.FolderOf(spec.Name), "join"));
+        if (!IsSetUp(first))
+        {
+            await lab.Machine(first.Name).RunAsync([Environment.ProcessPath!, "init", .. InitArguments(first, secrets, images)], cancellationToken);
+            await File.WriteAllTextAsync(SetUpMark(first), "", cancellationToken);
+            Report(first.Name, "control plane is initialized");
+        }
+
+        await WriteKubeconfigAsync(first, cancellationToken);
+        using var client = ApiClient.Create(Kubeconfig.Load(lab.Store.KubeconfigOf(spec.Name)), NullLoggerFactory.Instance, time, "trireme-lab/0.1.0");
+        var nodes = new NodeReadiness(client, spec, time, _start, progress);
+        var ready = nodes.WaitAsync(cancellationToken);
+        var others = spec.Machines.Skip(1).Where(m => !IsSetUp(m)).ToList();
+        await Task.WhenAll(others.Select(async machine =>
+        {
+            await lab.Machine(machine.Name).RunAsync([Environment.ProcessPath!, "join", .. JoinArguments(machine, first, secrets, images)], cancellationToken);
+            await File.WriteAllTextAsync(SetUpMark(machine), "", cancellationToken);
+            Report(machine.Name, "has joined");
+        }));
+
+        var readyAfter = await ready;
+        await lab.Network.RoutePodsAsync(nodes.PodRanges, cancellationToken);
+        await new ClusterDnsProbe(lab.Network.NamespaceOf(first.Name), spec.Addresses.DnsService, time).WaitAsync(cancellationToken);
+        Report("", "cluster DNS answers");
+        return readyAfter;
+    }
+
+    private static string[] CommonArguments(LabHost lab, LabMachine machine, string images) =>
+    [
+        "--name", machine.Name,
+        "--data-dir", lab.Machine(machine.Name).DataDirectory,
+        "--advertise-address", machine.Address,
+        "--zone", machine.Zone,
+        "--image-tar", images,
+    ];
+
+    private bool IsSetUp(LabMachine machine) => File.Exists(SetUpMark(machine));
+
+    // Written when init or join ended well; before that the command is simply given again, as it takes up where it stopped.
+    private string SetUpMark(LabMachine machine) => Path.Combine(lab.Store.HostSideOf(lab.Spec.Name, machine.Name), "set-up");
+
+    private string[] InitArguments(LabMachine machine, JoinSecrets secrets, string images) =>
+    [
+        .. CommonArguments(lab, machine, images),
+        "--virtual-ip", lab.Spec.Addresses.Virtual,
+        "--pod-cidr", lab.Spec.Addresses.PodRange,
+        "--service-cidr", lab.Spec.Addresses.ServiceRange,
+        "--token", secrets.Token,
+        "--certificate-key", secrets.CertificateKey,
+    ];
+
+    private string[] JoinArguments(LabMachine machine, LabMachine first, JoinSecrets secrets, string images)
+    {
+        var authority = new MachineDirectory(lab.Machine(first.Name).DataDirectory);
+        string[] arguments =
+        [
+            .. CommonArguments(lab, machine, images),
+            "--server", MachineConfig.ApiServerUrl(System.Net.IPAddress.Parse(first.Address)).ToString(),
+            "--token", secrets.Token,
+            "--ca-cert-hash", AuthorityPin(Path.Combine(authority.Pki, "ca.crt")),
+        ];
+        return machine.Server ? [.. arguments, "--control-plane", "--certificate-key", secrets.CertificateKey] : arguments;
+    }
+
+    private static string AuthorityPin(string file)
+    {
+        using var certificate = X509CertificateLoader.LoadCertificateFromFile(file);
+        return CertificateInspection.PublicKeyHash(certificate);
+    }
+
+    private async Task WriteKubeconfigAsync(LabMachine first, CancellationToken cancellationToken)
+    {
+        var admin = new MachineDirectory(lab.Machine(first.Name).DataDirectory).AdminKubeconfig;
+        var target = lab.Store.KubeconfigOf(lab.Spec.Name);
+        await File.WriteAllTextAsync(target + ".new", await File.ReadAllTextAsync(admin, cancellationToken), cancellationToken);
+        File.SetUnixFileMode(target + ".new", UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        File.Move(target + ".new", target, overwrite: true);
+    }
+
+    private void Report(string machine, string step) => progress(new LabProgress(machine, step, time.GetElapsedTime(_start)));
+
+    /// <summary>What machines prove themselves with when they join; made once per lab, so that an interrupted <c>up</c> can go on.</summary>
+    private sealed record JoinSecrets(string Token, string CertificateKey)
+    {
+        public static JoinSecrets LoadOrCreate(string file)
+        {
+            if (File.Exists(file))
+            {
+                var lines = File.ReadAllLines(file);
+                return new JoinSecrets(lines[0], lines[1]);
+            }
+
+            var secrets = new JoinSecrets(
+                $"{RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz0123456789", 6)}.{RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz0123456789", 16)}",
+                RandomNumberGenerator.GetHexString(64, lowercase: true));
+            File.WriteAllLines(file, [secrets.Token, secrets.CertificateKey]);
+            File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            return secrets;
+        }
+    }
+}

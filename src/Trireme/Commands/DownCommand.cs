@@ -1,0 +1,30 @@
+using System.CommandLine;
+using Spectre.Console;
+using Trireme.Lab;
+using Trireme.Output;
+
+namespace Trireme.Commands;
+
+/// <summary><c>trireme down</c>: removes a lab without a trace.</summary>
+internal static class DownCommand
+{
+    public static Command Create()
+    {
+        var name = LabOptions.Name();
+        return new Command("down", "Remove a lab: its processes, namespaces, mounts, rules and data") { name }.Runs(async (parsed, cancellationToken) =>
+        {
+            var store = LabStore.Default();
+            var lab = parsed.GetRequiredValue(name);
+            using var guard = store.LockLab(lab);
+            if (store.FindForRemoval(lab) is not { } spec)
+            {
+                AnsiConsole.MarkupLineInterpolated($"There is no lab {lab}.");
+                return CommandFailure.Success;
+            }
+
+            await new LabHost(store, spec, Environment.ProcessPath!).RemoveAsync(cancellationToken);
+            AnsiConsole.MarkupLineInterpolated($"Lab {lab} is removed.");
+            return CommandFailure.Success;
+        });
+    }
+}
