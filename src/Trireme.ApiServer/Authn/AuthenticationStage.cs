@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Trireme.Api;
 using Trireme.ApiServer.Pipeline;
 
 namespace Trireme.ApiServer.Authn;
@@ -39,6 +40,6 @@ internal sealed class AuthenticationStage(IReadOnlyList<IAuthenticator> authenti
             log.LogWarning("Unable to authenticate the request from {Address}: {Failure}", http.Connection.RemoteIpAddress, failure);
         }
 
-        throw ApiStatusException.Create(401, "Unauthorized", "Unauthorized");
+        throw new ApiStatusException(ApiStatus.Unauthorized());
     }
 }

@@ -1,3 +1,4 @@
+using Trireme.Api;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
 
@@ -32,7 +33,7 @@ internal static class CachedLookup
         {
             if (!reader.HasSynced(group, resource))
             {
-                throw new ApiStatusException(ApiStatusException.Create(503, "ServiceUnavailable", $"The cache of {resource} is not filled yet").Status) { RetryAfterSeconds = 1 };
+                throw new ApiStatusException(ApiStatus.ServiceUnavailable($"The cache of {resource} is not filled yet"));
             }
         }
 

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Trireme.Api;
 using Trireme.ApiServer.Authz;
 using Trireme.ApiServer.Pipeline;
 
@@ -24,7 +25,7 @@ internal sealed class ImpersonationStage(IAuthorizer authorizer, RequestHandler 
         {
             if (headers.ContainsKey(GroupHeader) || headers.ContainsKey(UidHeader) || extras.Count > 0)
             {
-                throw ApiStatusException.Create(400, "BadRequest", "requested impersonation of groups, uid or extra without impersonating a user");
+                throw new ApiStatusException(ApiStatus.BadRequest("requested impersonation of groups, uid or extra without impersonating a user"));
             }
 
             return next(http, context);

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Trireme.Api;
 using Trireme.ApiServer.Pipeline;
 
 namespace Trireme.ApiServer.Authz;
@@ -19,7 +20,7 @@ internal sealed class AuthorizationStage(IAuthorizer authorizer, Func<bool> isRe
         if (!isReady())
         {
             // A server that has not read the roles yet must not claim that there is none: 403 makes clients give up, 503 makes them try again.
-            throw new ApiStatusException(ApiStatusException.Create(503, "ServiceUnavailable", "The server has not read its authorization rules yet").Status) { RetryAfterSeconds = 1 };
+            throw new ApiStatusException(ApiStatus.ServiceUnavailable("The server has not read its authorization rules yet"));
         }
 
         throw ForbiddenStatus.Create(attributes, answer.Reason);

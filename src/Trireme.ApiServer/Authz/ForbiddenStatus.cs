@@ -1,4 +1,5 @@
-using Trireme.Api.Models.Meta.V1;
+using Trireme.Api;
+using Trireme.Api.Schema;
 using Trireme.ApiServer.Pipeline;
 
 namespace Trireme.ApiServer.Authz;
@@ -17,17 +18,10 @@ public static class ForbiddenStatus
 
         if (!attributes.IsResourceRequest)
         {
-            return ApiStatusException.Create(403, "Forbidden", $"forbidden: {message}", new StatusDetails());
+            return new ApiStatusException(ApiStatus.ForbiddenPath(message));
         }
 
-        var resource = attributes.Group.Length == 0 ? attributes.Resource : $"{attributes.Resource}.{attributes.Group}";
-        var subject = attributes.Name.Length == 0 ? $"{resource} is forbidden" : $"{resource} \"{attributes.Name}\" is forbidden";
-        return ApiStatusException.Create(403, "Forbidden", $"{subject}: {message}", new StatusDetails
-        {
-            Name = attributes.Name.Length == 0 ? null : attributes.Name,
-            Group = attributes.Group.Length == 0 ? null : attributes.Group,
-            Kind = attributes.Resource,
-        });
+        return new ApiStatusException(ApiStatus.Forbidden(new GroupResource(attributes.Group, attributes.Resource), attributes.Name, message));
     }
 
     private static string Describe(AuthorizationAttributes attributes)

@@ -204,8 +204,7 @@ public readonly record struct SubjectKey(string Kind, string Name)
         : new SubjectKey(subject.Kind ?? "", subject.Name ?? "");
 }
 
-/// <summary>A binding of one subject to one role.</summary>
-/// <param name="Namespace">Namespace of a RoleBinding; empty for a ClusterRoleBinding.</param>
+/// <summary>A binding of one subject to one role; the namespace is empty for a ClusterRoleBinding.</summary>
 public sealed record RbacBinding(string Namespace, string Name, string RoleKind, string RoleName, SubjectKey Subject)
 {
     public override string ToString()

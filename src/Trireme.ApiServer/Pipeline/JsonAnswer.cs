@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Trireme.Api;
 using Trireme.Api.Models;
 
 namespace Trireme.ApiServer.Pipeline;
@@ -37,7 +38,7 @@ public static class JsonAnswer
         {
             if (buffer.Length + read > MaxBodyBytes)
             {
-                throw ApiStatusException.Create(413, "RequestEntityTooLarge", $"Request entity too large: limit is {MaxBodyBytes}");
+                throw new ApiStatusException(ApiStatus.RequestEntityTooLarge($"limit is {MaxBodyBytes}"));
             }
 
             buffer.Write(chunk, 0, read);

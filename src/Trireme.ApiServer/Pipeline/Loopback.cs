@@ -48,7 +48,7 @@ public sealed class Loopback(IResourceRequestHandler handler, IAuthorizer author
         }
         catch (ApiStatusException refused)
         {
-            return new LoopbackAnswer(refused.Status.Code, ModelJson.ToUtf8(refused.Status));
+            return new LoopbackAnswer(refused.Status.Code, refused.Status.ToUtf8());
         }
 
         return new LoopbackAnswer(http.Response.StatusCode, answer.ToArray());
@@ -93,13 +93,17 @@ public sealed record LoopbackAnswer(int Code, byte[] Body)
             return this;
         }
 
+        var (reason, message) = ("InternalError", Encoding.UTF8.GetString(Body));
         try
         {
-            throw new ApiStatusException(ModelJson.Read<Status>(Body));
+            var status = ModelJson.Read<Status>(Body);
+            (reason, message) = (status.Reason ?? reason, status.Message ?? message);
         }
         catch (System.Text.Json.JsonException)
         {
-            throw ApiStatusException.Create(Code, "InternalError", Encoding.UTF8.GetString(Body));
+            // Not a Status: the body itself is the best message there is.
         }
+
+        throw ApiStatusException.Create(Code, reason, message);
     }
 }

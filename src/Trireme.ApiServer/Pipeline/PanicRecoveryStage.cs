@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Trireme.Api;
 using Trireme.ApiServer.Authz;
 using Trireme.Storage;
 
@@ -54,7 +55,7 @@ internal sealed class PanicRecoveryStage(
         if (failure is null)
         {
             log.LogError(e, "Request {Method} {Path} failed", http.Request.Method, info.Path);
-            failure = ApiStatusException.Create(500, "InternalError", $"Internal error occurred: {e.GetType().Name}");
+            failure = new ApiStatusException(ApiStatus.InternalError(e.GetType().Name));
         }
 
         if (http.Response.HasStarted)
@@ -80,8 +81,6 @@ internal sealed class PanicRecoveryStage(
     /// <summary>Without the store a read or a write that never left is 503, try again; a write that may have been applied is 504: look first.</summary>
     private static ApiStatusException Unavailable(RequestInfo info, StoreUnavailableException e) =>
         e.MayHaveApplied && !info.IsReadOnly
-            ? ApiStatusException.Create(504, "Timeout", $"Timeout: the store did not confirm the request, it may have been applied: {e.Message}")
-            : Retry(ApiStatusException.Create(503, "ServiceUnavailable", $"The store is unavailable: {e.Message}"));
-
-    private static ApiStatusException Retry(ApiStatusException e) => new(e.Status) { RetryAfterSeconds = 1 };
+            ? new ApiStatusException(ApiStatus.Timeout($"The store did not confirm the request, it may have been applied: {e.Message}"))
+            : new ApiStatusException(ApiStatus.ServiceUnavailable($"The store is unavailable: {e.Message}"));
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
-using Trireme.Api.Models;
-using Trireme.Api.Models.Meta.V1;
+using Trireme.Api;
 
 namespace Trireme.ApiServer.Pipeline;
 
@@ -9,23 +8,17 @@ namespace Trireme.ApiServer.Pipeline;
 public static class StatusWriter
 {
     /// <summary>Answers with the Status of an exception.</summary>
-    public static Task WriteAsync(HttpContext http, ApiStatusException exception)
-    {
-        if (exception.RetryAfterSeconds is { } seconds)
-        {
-            http.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
-        }
-
-        return WriteAsync(http, exception.Status);
-    }
+    public static Task WriteAsync(HttpContext http, ApiStatusException exception) => WriteAsync(http, exception.Status);
 
     /// <summary>Answers with a Status object; its code becomes the HTTP status code.</summary>
-    public static Task WriteAsync(HttpContext http, Status status)
+    public static Task WriteAsync(HttpContext http, ApiStatus status)
     {
-        status.ApiVersion ??= "v1";
-        status.Kind ??= "Status";
-        status.Metadata ??= new ListMeta();
-        http.Response.StatusCode = status.Code == 0 ? StatusCodes.Status200OK : status.Code;
-        return JsonAnswer.WriteAsync(http, ModelJson.ToUtf8(status));
+        if (status.RetryAfterSeconds > 0)
+        {
+            http.Response.Headers.RetryAfter = status.RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
+        }
+
+        http.Response.StatusCode = status.Code;
+        return JsonAnswer.WriteAsync(http, status.ToUtf8());
     }
 }
