@@ -1,0 +1,87 @@
+using Microsoft.AspNetCore.Http;
+using Trireme.ApiServer.Pipeline;
+using Trireme.Storage;
+
+namespace Trireme.ApiServer.Cacher;
+
+/// <summary>What get, list and watch have in common: which state of the cache a request may see, and when it must wait for it.</summary>
+internal sealed class CacheReads(Reflector reflector, ConsistentReads consistentReads, TimeProvider time)
+{
+    /// <summary>How long a request waits for a version that the cache has not reached, as in Kubernetes.</summary>
+    private static readonly TimeSpan s_freshnessTimeout = TimeSpan.FromSeconds(3);
+
+    public const string StaleWarning = "299 - \"served from cache: the store did not confirm that this is the newest state\"";
+
+    /// <summary>Waits until the cache may answer; marks the answer when the store could not confirm that it is the newest.</summary>
+    /// <exception cref="ApiStatusException">The cache is not filled, or far from the version that is asked for.</exception>
+    public async Task WaitAsync(HttpContext http, WatchCache cache, VersionMatch match, Revision revision, CancellationToken cancellationToken)
+    {
+        if (!cache.Filled.IsCompleted)
+        {
+            await WaitUntilFilledAsync(cache, cancellationToken);
+        }
+
+        if (match == VersionMatch.Consistent)
+        {
+            if (!await consistentReads.ConfirmAsync(cancellationToken))
+            {
+                http.Response.Headers.Append("Warning", StaleWarning);
+            }
+        }
+        else if (match is VersionMatch.NotOlderThan or VersionMatch.Exact && cache.Read().Revision < revision)
+        {
+            await WaitForAsync(cache, revision, cancellationToken);
+        }
+    }
+
+    /// <summary>The objects as of a revision, from the cache or the store's history.</summary>
+    /// <exception cref="StoreCompactedException">That history is gone.</exception>
+    public async Task<ObjectSnapshot> ReadAtAsync(WatchCache cache, Revision revision, CancellationToken cancellationToken)
+    {
+        if (cache.ReadAt(revision) is { } known)
+        {
+            return known;
+        }
+
+        var snapshot = await reflector.ReadStoreAsync(cache, revision, cancellationToken);
+        cache.Pin(revision, snapshot);
+        return snapshot;
+    }
+
+    private async Task WaitUntilFilledAsync(WatchCache cache, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await cache.Filled.WaitAsync(s_freshnessTimeout, time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            throw Retryable(429, "TooManyRequests", $"The cache of {cache.Resource.Name} is being filled, please try again");
+        }
+    }
+
+    private async Task WaitForAsync(WatchCache cache, Revision revision, CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(s_freshnessTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
+        try
+        {
+            await reflector.WaitForAsync(revision, either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw ApiStatusException.Create(
+                504,
+                "Timeout",
+                $"Too large resource version: {revision}, current: {cache.Read().Revision}",
+                new Api.Models.Meta.V1.StatusDetails
+                {
+                    RetryAfterSeconds = 1,
+                    Causes = [new() { Reason = "ResourceVersionTooLarge", Message = "Too large resource version" }],
+                });
+        }
+    }
+
+    private static ApiStatusException Retryable(int code, string reason, string message) =>
+        ApiStatusException.Create(code, reason, message, new Api.Models.Meta.V1.StatusDetails { RetryAfterSeconds = 1 });
+}

@@ -1,0 +1,29 @@
+using Microsoft.AspNetCore.Http;
+using Trireme.ApiServer.Pipeline;
+
+namespace Trireme.ApiServer.Cacher;
+
+/// <summary>Answers a read of one object from the cache.</summary>
+internal sealed class GetHandler(CacheReads reads)
+{
+    public async Task HandleAsync(HttpContext http, WatchCache cache, RequestInfo info, ITablePrinter printer)
+    {
+        var options = ReadOptions.Parse(http.Request.Query, watch: false);
+        var shape = ResponseFormat.Negotiate(http.Request.Headers.Accept.ToString());
+        await reads.WaitAsync(http, cache, options.Match, options.Revision, http.RequestAborted);
+        var entry = cache.Find(info.Namespace, info.Name)
+            ?? throw ApiStatusException.Create(
+                404,
+                "NotFound",
+                $"{cache.Resource.Name} \"{info.Name}\" not found",
+                new Api.Models.Meta.V1.StatusDetails { Name = info.Name, Group = info.Group, Kind = info.Resource });
+
+        var writer = new ShapeWriter(shape, cache.Resource, printer, http.Request.Query["includeObject"].ToString());
+        http.Response.ContentType = JsonAnswer.ContentType;
+        http.Response.ContentLength = writer.LengthOf(entry) is { } length ? length + 1 : null;
+        await using var body = new ResponseBody(http.Response.BodyWriter, compress: false);
+        writer.WriteSingle(body, entry);
+        body.Write("\n"u8);
+        await body.FlushAsync(http.RequestAborted);
+    }
+}

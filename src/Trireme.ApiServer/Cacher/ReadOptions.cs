@@ -1,0 +1,153 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+using Trireme.ApiServer.Pipeline;
+using Trireme.Storage;
+
+namespace Trireme.ApiServer.Cacher;
+
+/// <summary>How old an answer may be.</summary>
+internal enum VersionMatch
+{
+    /// <summary>The newest state, confirmed by the store.</summary>
+    Consistent,
+
+    /// <summary>Whatever the cache has.</summary>
+    Any,
+
+    /// <summary>At least as new as the given revision.</summary>
+    NotOlderThan,
+
+    /// <summary>Exactly the given revision.</summary>
+    Exact,
+}
+
+/// <summary>The query of a get, list or watch, checked as Kubernetes checks <c>ListOptions</c>.</summary>
+internal sealed record ReadOptions
+{
+    /// <summary>What resourceVersion and resourceVersionMatch together ask for; see "Resource Versions" in the Kubernetes API concepts.</summary>
+    public VersionMatch Match { get; private init; }
+
+    /// <summary>The resourceVersion, where <see cref="Match"/> needs one.</summary>
+    public Revision Revision { get; private init; }
+
+    /// <summary>Greatest number of objects; 0 for all.</summary>
+    public int Limit { get; private init; }
+
+    public string Continue { get; private init; } = "";
+
+    public bool AllowWatchBookmarks { get; private init; }
+
+    /// <summary>Null when the client did not say.</summary>
+    public bool? SendInitialEvents { get; private init; }
+
+    /// <summary>Null when the client did not say.</summary>
+    public TimeSpan? Timeout { get; private init; }
+
+    /// <exception cref="ApiStatusException">The options are wrong by themselves or contradict each other.</exception>
+    public static ReadOptions Parse(IQueryCollection query, bool watch)
+    {
+        var versionText = query["resourceVersion"].ToString();
+        var matchText = query["resourceVersionMatch"].ToString();
+        var continueText = query["continue"].ToString();
+        var sendInitialEvents = watch ? ParseBoolean(query, "sendInitialEvents") : null;
+        var limit = ParseNumber(query, "limit");
+        if (!long.TryParse(versionText.Length == 0 ? "0" : versionText, NumberStyles.None, CultureInfo.InvariantCulture, out var version))
+        {
+            throw Invalid("resourceVersion", $"Invalid value: \"{versionText}\": strconv.ParseUint: parsing \"{versionText}\": invalid syntax");
+        }
+
+        CheckMatch(versionText, matchText, continueText, sendInitialEvents, watch);
+        var match = (versionText, matchText) switch
+        {
+            ("", _) => VersionMatch.Consistent,
+            ("0", _) => VersionMatch.Any,
+            (_, "Exact") => VersionMatch.Exact,
+
+            // Without a match a limited list at a version means exactly that version, for clients older than the match.
+            (_, "") when limit > 0 && !watch => VersionMatch.Exact,
+            _ => VersionMatch.NotOlderThan,
+        };
+        return new ReadOptions
+        {
+            Match = match,
+            Revision = new Revision(version),
+            Limit = (int)Math.Min(limit, int.MaxValue),
+            Continue = continueText,
+            AllowWatchBookmarks = ParseBoolean(query, "allowWatchBookmarks") ?? false,
+            SendInitialEvents = sendInitialEvents,
+            Timeout = query.ContainsKey("timeoutSeconds") ? TimeSpan.FromSeconds(ParseNumber(query, "timeoutSeconds")) : null,
+        };
+    }
+
+    private static void CheckMatch(string version, string match, string continueText, bool? sendInitialEvents, bool watch)
+    {
+        if (watch)
+        {
+            if (sendInitialEvents is not null && match != "NotOlderThan")
+            {
+                throw Invalid("resourceVersionMatch", "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+            }
+
+            if (sendInitialEvents is null && match.Length > 0)
+            {
+                throw Invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+            }
+
+            return;
+        }
+
+        if (continueText.Length > 0 && version is not ("" or "0"))
+        {
+            throw ApiStatusException.Create(400, "BadRequest", "specifying resource version is not allowed when using continue");
+        }
+
+        if (match.Length == 0)
+        {
+            return;
+        }
+
+        if (match is not ("Exact" or "NotOlderThan"))
+        {
+            throw Invalid("resourceVersionMatch", $"Unsupported value: \"{match}\": supported values: \"Exact\", \"NotOlderThan\"");
+        }
+
+        if (version.Length == 0)
+        {
+            throw Invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
+        }
+
+        if (continueText.Length > 0)
+        {
+            throw Invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden when continue is provided");
+        }
+
+        if (match == "Exact" && version == "0")
+        {
+            throw Invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"");
+        }
+    }
+
+    private static long ParseNumber(IQueryCollection query, string name)
+    {
+        var text = query[name].ToString();
+        if (text.Length == 0)
+        {
+            return 0;
+        }
+
+        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= 0
+            ? number
+            : throw ApiStatusException.Create(400, "BadRequest", $"{name}: Invalid value: \"{text}\": must be a number not less than 0");
+    }
+
+    private static bool? ParseBoolean(IQueryCollection query, string name) =>
+        query[name].ToString() switch
+        {
+            "" => query.ContainsKey(name) ? true : null,
+            "0" or "false" or "False" or "FALSE" or "f" or "F" => false,
+            _ => true,
+        };
+
+    private static ApiStatusException Invalid(string field, string problem) =>
+        ApiStatusException.Create(422, "Invalid", $"ListOptions.meta.k8s.io \"\" is invalid: {field}: {problem}");
+}

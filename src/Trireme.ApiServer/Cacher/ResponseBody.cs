@@ -1,0 +1,103 @@
+using System.Buffers;
+using System.IO.Compression;
+using System.IO.Pipelines;
+
+namespace Trireme.ApiServer.Cacher;
+
+/// <summary>
+/// Body of an answer: bytes are copied into the connection's own buffers, compressed on the way if wanted, and sent about every 256 KB.
+/// </summary>
+/// <remarks>Awaiting each flush is what gives back-pressure: without it a large list would pile up in the server's memory.</remarks>
+internal sealed class ResponseBody : IAsyncDisposable
+{
+    private const int FlushBytes = 256 * 1024;
+
+    private readonly PipeWriter _writer;
+    private readonly GZipStream? _gzip;
+    private long _unflushed;
+
+    public ResponseBody(PipeWriter writer, bool compress)
+    {
+        _writer = writer;
+        _gzip = compress ? new GZipStream(new Sink(this), CompressionLevel.Fastest) : null;
+    }
+
+    /// <summary>Copies bytes; sends nothing yet.</summary>
+    public void Write(ReadOnlySpan<byte> bytes)
+    {
+        if (_gzip is null)
+        {
+            Append(bytes);
+        }
+        else
+        {
+            _gzip.Write(bytes);
+        }
+    }
+
+    /// <summary>Sends what has been written if it has become much.</summary>
+    /// <returns>False when the client is gone.</returns>
+    public ValueTask<bool> FlushIfDueAsync(CancellationToken cancellationToken) =>
+        _unflushed < FlushBytes ? ValueTask.FromResult(true) : FlushAsync(cancellationToken);
+
+    /// <summary>Sends what has been written.</summary>
+    /// <returns>False when the client is gone.</returns>
+    public async ValueTask<bool> FlushAsync(CancellationToken cancellationToken)
+    {
+        _unflushed = 0;
+        var result = await _writer.FlushAsync(cancellationToken);
+        return !result.IsCompleted && !result.IsCanceled;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_gzip is not null)
+        {
+            await _gzip.DisposeAsync();
+        }
+    }
+
+    private void Append(ReadOnlySpan<byte> bytes)
+    {
+        _writer.Write(bytes);
+        _unflushed += bytes.Length;
+    }
+
+    /// <summary>Where the compressor puts its output; writes only.</summary>
+    private sealed class Sink(ResponseBody body) : Stream
+    {
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override void Write(ReadOnlySpan<byte> buffer) => body.Append(buffer);
+
+        public override void Write(byte[] buffer, int offset, int count) => body.Append(buffer.AsSpan(offset, count));
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            body.Append(buffer.Span);
+            return ValueTask.CompletedTask;
+        }
+
+        public override void Flush()
+        {
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+    }
+}
