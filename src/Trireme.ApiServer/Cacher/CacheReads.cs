@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Trireme.Api;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
 
@@ -56,7 +57,7 @@ internal sealed class CacheReads(Reflector reflector, ConsistentReads consistent
         }
         catch (TimeoutException)
         {
-            throw Retryable(429, "TooManyRequests", $"The cache of {cache.Resource.Name} is being filled, please try again");
+            throw Refusal.Of(ApiStatus.TooManyRequests($"The cache of {cache.Resource.Name} is being filled, please try again", 1));
         }
     }
 
@@ -70,18 +71,10 @@ internal sealed class CacheReads(Reflector reflector, ConsistentReads consistent
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw ApiStatusException.Create(
-                504,
-                "Timeout",
-                $"Too large resource version: {revision}, current: {cache.Read().Revision}",
-                new Api.Models.Meta.V1.StatusDetails
-                {
-                    RetryAfterSeconds = 1,
-                    Causes = [new() { Reason = "ResourceVersionTooLarge", Message = "Too large resource version" }],
-                });
+            throw Refusal.Of(ApiStatus.Timeout($"Too large resource version: {revision}, current: {cache.Read().Revision}", 1) with
+            {
+                Causes = [new StatusCause("ResourceVersionTooLarge", "Too large resource version", "")],
+            });
         }
     }
-
-    private static ApiStatusException Retryable(int code, string reason, string message) =>
-        ApiStatusException.Create(code, reason, message, new Api.Models.Meta.V1.StatusDetails { RetryAfterSeconds = 1 });
 }

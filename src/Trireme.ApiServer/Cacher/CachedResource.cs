@@ -1,25 +1,40 @@
+using Trireme.Api.Schema;
+
 namespace Trireme.ApiServer.Cacher;
 
-/// <summary>What a watch cache must know of a resource.</summary>
-public sealed record CachedResource
+/// <summary>A resource in one served version, and where its objects are in the store.</summary>
+public sealed class CachedResource
 {
+    /// <param name="definition">The resource.</param>
+    /// <param name="root">Beginning of all keys, with a slash at the end.</param>
+    public CachedResource(ResourceDefinition definition, string root)
+    {
+        Definition = definition;
+        Prefix = PrefixOf(root, definition);
+    }
+
+    public ResourceDefinition Definition { get; }
+
     /// <summary>For messages: <c>pods</c> or <c>deployments.apps</c>.</summary>
-    public required string Name { get; init; }
+    public string Name => Definition.GroupResource.ToString();
 
     /// <summary>Common beginning of its keys in the store, with a slash at the end.</summary>
-    public required string Prefix { get; init; }
+    public string Prefix { get; }
 
-    public required bool Namespaced { get; init; }
-
-    public required string Kind { get; init; }
-
-    public required string ApiVersion { get; init; }
+    public bool Namespaced => Definition.Namespaced;
 
     /// <summary>Selectable fields beside metadata.name and metadata.namespace.</summary>
-    public IReadOnlyList<string> FieldPaths { get; init; } = [];
+    public IReadOnlyList<string> FieldPaths => Definition.FieldSelectors;
 
     /// <summary>Makes the served form of a stored value, for a version that is not the stored one; null when they are the same.</summary>
     public Func<ReadOnlyMemory<byte>, ReadOnlyMemory<byte>>? Transform { get; init; }
+
+    /// <summary>Beginning of the keys of a resource: <c>/registry/pods/</c>, <c>/registry/apps/deployments/</c>.</summary>
+    public static string PrefixOf(string root, ResourceDefinition definition)
+    {
+        var (group, resource) = definition.StorageResource;
+        return group.Length == 0 ? $"{root}{resource}/" : $"{root}{group}/{resource}/";
+    }
 
     /// <summary>Key of an object.</summary>
     public string Key(string? @namespace, string name) =>

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Trireme.Api;
 using Trireme.ApiServer.Pipeline;
 
 namespace Trireme.ApiServer.Cacher;
@@ -12,11 +13,7 @@ internal sealed class GetHandler(CacheReads reads)
         var shape = ResponseFormat.Negotiate(http.Request.Headers.Accept.ToString());
         await reads.WaitAsync(http, cache, options.Match, options.Revision, http.RequestAborted);
         var entry = cache.Find(info.Namespace, info.Name)
-            ?? throw ApiStatusException.Create(
-                404,
-                "NotFound",
-                $"{cache.Resource.Name} \"{info.Name}\" not found",
-                new Api.Models.Meta.V1.StatusDetails { Name = info.Name, Group = info.Group, Kind = info.Resource });
+            ?? throw Refusal.Of(ApiStatus.NotFound(cache.Resource.Definition.GroupResource, info.Name));
 
         var writer = new ShapeWriter(shape, cache.Resource, printer, http.Request.Query["includeObject"].ToString());
         http.Response.ContentType = JsonAnswer.ContentType;

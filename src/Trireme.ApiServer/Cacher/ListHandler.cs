@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Trireme.Api;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
 
@@ -15,7 +16,7 @@ internal sealed class ListHandler(CacheReads reads)
     public async Task HandleAsync(HttpContext http, WatchCache cache, RequestInfo info, ITablePrinter printer)
     {
         var options = ReadOptions.Parse(http.Request.Query, watch: false);
-        var filter = ObjectFilter.Create(cache, info);
+        var filter = ObjectFilter.Create(cache.Resource, info);
         var shape = ResponseFormat.Negotiate(http.Request.Headers.Accept.ToString());
         var (snapshot, revision, start) = await SelectAsync(http, cache, options);
 
@@ -68,7 +69,7 @@ internal sealed class ListHandler(CacheReads reads)
         }
         catch (StoreCompactedException)
         {
-            throw ApiStatusException.Create(410, "Expired", "The resourceVersion for the provided list is too old.");
+            throw Refusal.Of(ApiStatus.Expired("The resourceVersion for the provided list is too old."));
         }
     }
 
@@ -77,7 +78,7 @@ internal sealed class ListHandler(CacheReads reads)
     {
         if (!ContinueToken.TryDecode(options.Continue, out var token, out var error))
         {
-            throw ApiStatusException.Create(400, "BadRequest", error);
+            throw Refusal.Of(ApiStatus.BadRequest(error));
         }
 
         var start = cache.Resource.Prefix + token.Start;
@@ -101,13 +102,11 @@ internal sealed class ListHandler(CacheReads reads)
 
     private static ApiStatusException Expired(ContinueToken token)
     {
-        var exception = ApiStatusException.Create(
-            410,
-            "Expired",
+        var exception = Refusal.Of(ApiStatus.Expired(
             "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
             + "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
             + "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted "
-            + "between the time the first chunk was returned and now may show up in the list.");
+            + "between the time the first chunk was returned and now may show up in the list."));
         exception.Status.Metadata!.Continue = (token with { Revision = null }).Encode();
         return exception;
     }

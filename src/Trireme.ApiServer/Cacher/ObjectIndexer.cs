@@ -81,7 +81,12 @@ public sealed class ObjectIndexer
     }
 
     /// <summary>Selectable names that differ from the place of the value.</summary>
-    private static string JsonPath(string path) => path == "source" ? "source.component" : path;
+    private static string JsonPath(string path) => path switch
+    {
+        "source" => "source.component",
+        "status.successful" => "status.succeeded",
+        _ => path,
+    };
 
     /// <summary>What a selector sees when the field is absent: the zero of its type, as Kubernetes prints it.</summary>
     private static string AbsentValue(string path) => path switch

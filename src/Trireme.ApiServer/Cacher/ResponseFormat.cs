@@ -1,3 +1,4 @@
+using Trireme.Api;
 using Trireme.ApiServer.Pipeline;
 
 namespace Trireme.ApiServer.Cacher;
@@ -35,8 +36,7 @@ internal static class ResponseFormat
             }
         }
 
-        throw ApiStatusException.Create(
-            406, "NotAcceptable", "only the following media types are accepted: application/json, application/json;stream=watch");
+        throw Refusal.Of(ApiStatus.NotAcceptable("application/json", "application/json;stream=watch"));
     }
 
     private static bool TryShape(ReadOnlySpan<char> mediaType, out ResponseShape shape)

@@ -46,7 +46,7 @@ internal sealed class ShapeWriter
         {
             ResponseShape.Table => ("Table", "meta.k8s.io/v1"),
             ResponseShape.PartialObjectMetadata => ("PartialObjectMetadataList", "meta.k8s.io/v1"),
-            _ => (_resource.Kind + "List", _resource.ApiVersion),
+            _ => (_resource.Definition.ListKind, _resource.Definition.ApiVersion),
         };
         var head = new StringBuilder();
         head.Append("{\"kind\":\"").Append(kind).Append("\",\"apiVersion\":\"").Append(version)
@@ -119,7 +119,7 @@ internal sealed class ShapeWriter
     public void WriteBookmark(ResponseBody body, Revision revision, bool initialEventsEnd)
     {
         var annotations = initialEventsEnd ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "";
-        var (kind, version) = _shape == ResponseShape.Object ? (_resource.Kind, _resource.ApiVersion) : ("PartialObjectMetadata", "meta.k8s.io/v1");
+        var (kind, version) = _shape == ResponseShape.Object ? (_resource.Definition.Kind, _resource.Definition.ApiVersion) : ("PartialObjectMetadata", "meta.k8s.io/v1");
         var obj = $"{{\"kind\":\"{kind}\",\"apiVersion\":\"{version}\",\"metadata\":{{\"resourceVersion\":\"{revision.Value}\",\"creationTimestamp\":null{annotations}}}}}";
         if (_shape != ResponseShape.Table)
         {

@@ -1,5 +1,5 @@
 using Microsoft.AspNetCore.Http;
-using Trireme.Api.Models;
+using Trireme.Api;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
 
@@ -17,7 +17,7 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
     {
         var context = RequestContext.Of(http);
         var options = ReadOptions.Parse(http.Request.Query, watch: true);
-        var filter = ObjectFilter.Create(cache, info);
+        var filter = ObjectFilter.Create(cache.Resource, info);
         var shape = ResponseFormat.Negotiate(http.Request.Headers.Accept.ToString());
         var writer = new ShapeWriter(shape, cache.Resource, printer, http.Request.Query["includeObject"].ToString());
         await WaitForStartAsync(http, cache, options);
@@ -158,9 +158,8 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
 
     private static void WriteTooOld(ResponseBody body, Revision asked, Revision current)
     {
-        var status = ApiStatusException.Create(410, "Expired", $"too old resource version: {asked} ({current})").Status;
         body.Write("{\"type\":\"ERROR\",\"object\":"u8);
-        body.Write(ModelJson.ToUtf8(status));
+        body.Write(ApiStatus.TooOldResourceVersion(asked.Value, current.Value).ToUtf8());
         body.Write("}\n"u8);
     }
 }

@@ -4,7 +4,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging.Abstractions;
-using Trireme.ApiServer.Authz;
+using Trireme.Api.Schema;
 using Trireme.ApiServer.Cacher;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
@@ -27,15 +27,7 @@ internal sealed class CacheHarness : IAsyncDisposable
         Store = store ?? Memory;
         seed?.Invoke(Memory);
         Reflector = new Reflector(Store, "/registry/", TimeProvider.System, NullLogger<Reflector>.Instance);
-        Pods = Reflector.Add(new CachedResource
-        {
-            Name = "pods",
-            Prefix = "/registry/pods/",
-            Namespaced = true,
-            Kind = "Pod",
-            ApiVersion = "v1",
-            FieldPaths = ["spec.nodeName", "status.phase"],
-        });
+        Pods = Reflector.Add(new CachedResource(BuiltInResources.Get("v1", "Pod"), "/registry/"));
         var reads = new CacheReads(Reflector, new ConsistentReads(Store, Reflector, TimeProvider.System), TimeProvider.System);
         _list = new ListHandler(reads);
         _watch = new WatchHandler(reads, TimeProvider.System, new Random(1));

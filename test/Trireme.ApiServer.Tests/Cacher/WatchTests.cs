@@ -1,0 +1,202 @@
+using Trireme.ApiServer.Cacher;
+using Trireme.Storage;
+
+namespace Trireme.ApiServer.Tests.Cacher;
+
+public sealed class WatchTests
+{
+    [Fact]
+    public async Task A_watch_from_a_version_gets_everything_after_it_in_order()
+    {
+        await using var cache = new CacheHarness();
+        var first = await cache.PutAsync("a");
+        var second = await cache.PutAsync("b");
+        await cache.ListAsync();
+        await using var watch = cache.Watch($"resourceVersion={first}");
+        var third = await cache.PutAsync("a");
+        var fourth = await cache.DeleteAsync("b");
+
+        Assert.Equal($"ADDED b {second}", await watch.NextTextAsync());
+        Assert.Equal($"MODIFIED a {third}", await watch.NextTextAsync());
+        Assert.Equal($"DELETED b {fourth}", await watch.NextTextAsync());
+    }
+
+    [Fact]
+    public async Task A_watch_without_a_version_begins_with_what_there_is()
+    {
+        await using var cache = new CacheHarness();
+        var a = await cache.PutAsync("a");
+        var b = await cache.PutAsync("b");
+        await using var watch = cache.Watch("");
+
+        Assert.Equal($"ADDED a {a}", await watch.NextTextAsync());
+        Assert.Equal($"ADDED b {b}", await watch.NextTextAsync());
+        var c = await cache.PutAsync("c");
+        Assert.Equal($"ADDED c {c}", await watch.NextTextAsync());
+    }
+
+    [Fact]
+    public async Task Initial_events_end_with_an_annotated_bookmark()
+    {
+        await using var cache = new CacheHarness();
+        var a = await cache.PutAsync("a");
+        await using var watch = cache.Watch("sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
+
+        Assert.Equal($"ADDED a {a}", await watch.NextTextAsync());
+        var bookmark = await watch.NextAsync();
+        Assert.Equal("BOOKMARK", bookmark!.Value.Type);
+        Assert.Equal("true", bookmark.Value.Object.GetProperty("metadata").GetProperty("annotations").GetProperty("k8s.io/initial-events-end").GetString());
+        Assert.Equal("Pod", bookmark.Value.Object.GetProperty("kind").GetString());
+        Assert.True(long.Parse(bookmark.Value.Object.Version()) >= a.Value);
+    }
+
+    [Fact]
+    public async Task An_object_that_begins_or_ceases_to_match_is_added_or_deleted()
+    {
+        await using var cache = new CacheHarness();
+        var start = await cache.PutAsync("a");
+        await cache.ListAsync();
+        await using var labels = cache.Watch($"resourceVersion={start}&labelSelector=app%3Dweb");
+        await using var fields = cache.Watch($"resourceVersion={start}&fieldSelector=spec.nodeName%3Dn1");
+        var matches = await cache.PutAsync("a", labels: "\"app\":\"web\"", node: "n1");
+        var changes = await cache.PutAsync("a", labels: "\"app\":\"web\",\"x\":\"y\"", node: "n1");
+        var ceases = await cache.PutAsync("a", labels: "\"app\":\"db\"", node: "n2");
+        await cache.PutAsync("a", labels: "\"app\":\"other\"");
+        await cache.PutAsync("b", labels: "\"app\":\"web\"", node: "n1");
+
+        foreach (var watch in (WatchClient[])[labels, fields])
+        {
+            Assert.Equal($"ADDED a {matches}", await watch.NextTextAsync());
+            Assert.Equal($"MODIFIED a {changes}", await watch.NextTextAsync());
+            var gone = await watch.NextAsync();
+            Assert.Equal(("DELETED", ceases.ToString()), (gone!.Value.Type, gone.Value.Object.Version()));
+            Assert.Equal("n1", gone.Value.Object.GetProperty("spec").GetProperty("nodeName").GetString());
+            Assert.Equal("b", (await watch.NextAsync())!.Value.Object.Name());
+        }
+    }
+
+    [Fact]
+    public async Task A_watch_of_a_namespace_sees_no_other()
+    {
+        await using var cache = new CacheHarness();
+        await using var watch = cache.Watch("resourceVersion=1", ns: "blue");
+        await cache.PutAsync("a", ns: "red");
+        var b = await cache.PutAsync("b", ns: "blue");
+
+        Assert.Equal($"ADDED b {b}", await watch.NextTextAsync());
+    }
+
+    [Fact]
+    public async Task A_version_older_than_history_is_answered_with_an_expired_error_event()
+    {
+        var store = new Trireme.Storage.InMemory.InMemoryStore();
+        await store.CommitAsync(Transaction.Create(CacheHarness.Key("a"), CacheHarness.Pod("a")), TestContext.Current.CancellationToken);
+        var newest = await store.CommitAsync(Transaction.Create(CacheHarness.Key("b"), CacheHarness.Pod("b")), TestContext.Current.CancellationToken);
+        await store.CompactAsync(newest.Revision, TestContext.Current.CancellationToken);
+        await using var cache = new CacheHarness(store);
+        await cache.ListAsync();
+        await using var watch = cache.Watch($"resourceVersion={newest.Revision.Value - 1}");
+
+        var error = await watch.NextAsync();
+        Assert.Equal("ERROR", error!.Value.Type);
+        Assert.Equal(("Expired", 410), (error.Value.Object.GetProperty("reason").GetString(), error.Value.Object.GetProperty("code").GetInt32()));
+        Assert.Null(await watch.NextAsync());
+    }
+
+    [Fact]
+    public async Task A_server_that_restarts_can_resume_the_watches_of_before()
+    {
+        var store = new Trireme.Storage.InMemory.InMemoryStore();
+        Revision seen = default, missed = default;
+        await store.CommitAsync(Transaction.Create(CacheHarness.Key("a"), CacheHarness.Pod("a")), TestContext.Current.CancellationToken);
+        seen = (await store.CommitAsync(Transaction.Create(CacheHarness.Key("b"), CacheHarness.Pod("b")), TestContext.Current.CancellationToken)).Revision;
+        missed = (await store.CommitAsync(Transaction.Create(CacheHarness.Key("c"), CacheHarness.Pod("c")), TestContext.Current.CancellationToken)).Revision;
+        await using var restarted = new CacheHarness(store);
+        await using var watch = restarted.Watch($"resourceVersion={seen}");
+
+        Assert.Equal($"ADDED c {missed}", await watch.NextTextAsync());
+    }
+
+    [Fact]
+    public async Task A_slow_client_is_ended_and_loses_no_event_before_that()
+    {
+        await using var cache = new CacheHarness();
+        await cache.ListAsync();
+        await using var watch = cache.Watch("resourceVersion=1");
+        var count = WatchCache.WatcherQueueMax + 5000;
+        for (var i = 0; i < count; i += 100)
+        {
+            await cache.Store.CommitAsync(new Transaction(
+                [],
+                [.. Enumerable.Range(i, 100).Select(n => Operation.Put(CacheHarness.Key($"p{n:D6}"), CacheHarness.Pod($"p{n:D6}", padding: 100)))]), TestContext.Current.CancellationToken);
+        }
+
+        var next = 0;
+        while (await watch.NextAsync() is { } received)
+        {
+            Assert.Equal($"p{next:D6}", received.Object.Name());
+            next++;
+        }
+
+        Assert.InRange(next, WatchCache.WatcherQueueMax, count - 1);
+        await watch.Answer;
+        Assert.Equal(0, cache.Pods.WatcherCount);
+    }
+
+    [Fact]
+    public async Task A_watch_ends_when_its_time_is_up()
+    {
+        await using var cache = new CacheHarness();
+        await using var watch = cache.Watch("resourceVersion=1&timeoutSeconds=1");
+        Assert.Equal("END", await watch.NextTextAsync());
+        await watch.Answer;
+    }
+
+    [Theory]
+    [InlineData("resourceVersionMatch=NotOlderThan")]
+    [InlineData("sendInitialEvents=true")]
+    [InlineData("fieldSelector=spec.nonsense%3Da")]
+    [InlineData("labelSelector=a%3D%3D%3Db")]
+    public async Task Wrong_options_are_refused(string query)
+    {
+        await using var cache = new CacheHarness();
+        await using var watch = cache.Watch(query);
+        await Assert.ThrowsAsync<Trireme.ApiServer.Pipeline.ApiStatusException>(() => watch.Answer);
+    }
+
+    [Fact]
+    public async Task After_compaction_the_cache_lists_again_and_watches_end()
+    {
+        var store = new StallingStore();
+        await using var cache = new CacheHarness(store);
+        await cache.PutAsync("a");
+        await cache.ListAsync();
+        await using var watch = cache.Watch("resourceVersion=1");
+        Assert.Equal("a", (await watch.NextAsync())!.Value.Object.Name());
+
+        await cache.PutAsync("b");
+        store.FailWatch(new StoreCompactedException(new Revision(2)));
+        var (_, list) = await cache.ListAsync();
+        Assert.Equal(["a", "b"], list.Names());
+        while (await watch.NextAsync() is not null)
+        {
+            // What was delivered before the new list is the client's; then its watch ends.
+        }
+    }
+
+    [Fact]
+    public async Task Without_the_store_reads_are_answered_and_marked_as_stale()
+    {
+        var store = new StallingStore();
+        await using var cache = new CacheHarness(store);
+        await cache.PutAsync("a");
+        await cache.ListAsync();
+        store.Unavailable = true;
+
+        var (http, list) = await cache.ListAsync();
+        Assert.Equal(["a"], list.Names());
+        Assert.StartsWith("299 - \"served from cache", http.Response.Headers["Warning"].ToString(), StringComparison.Ordinal);
+        var (any, _) = await cache.ListAsync("resourceVersion=0");
+        Assert.False(any.Response.Headers.ContainsKey("Warning"));
+    }
+}
