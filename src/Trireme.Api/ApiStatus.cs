@@ -38,6 +38,9 @@ public sealed record ApiStatus
     /// <summary>When to try again; 0 when the server does not say.</summary>
     public int RetryAfterSeconds { get; init; }
 
+    /// <summary>With <c>Expired</c>: a token that goes on with the list, inconsistently; null for none.</summary>
+    public string? Continue { get; init; }
+
     /// <summary>Whether the request did what it should.</summary>
     public bool IsSuccess => Code is >= 200 and < 300;
 
@@ -210,6 +213,11 @@ public sealed record ApiStatus
     {
         var document = new ApiDocument("v1", "Status");
         var root = document.Root;
+        if (Continue is not null)
+        {
+            document.Metadata.Node!.Set("continue", Continue);
+        }
+
         root.Set("status", IsSuccess ? "Success" : "Failure");
         root.SetOrRemove("message", Message);
         root.SetOrRemove("reason", Reason);
