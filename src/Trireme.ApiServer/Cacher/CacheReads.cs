@@ -57,7 +57,7 @@ internal sealed class CacheReads(Reflector reflector, ConsistentReads consistent
         }
         catch (TimeoutException)
         {
-            throw Refusal.Of(ApiStatus.TooManyRequests($"The cache of {cache.Resource.Name} is being filled, please try again", 1));
+            throw new ApiStatusException(ApiStatus.TooManyRequests($"The cache of {cache.Resource.Name} is being filled, please try again", 1));
         }
     }
 
@@ -71,7 +71,7 @@ internal sealed class CacheReads(Reflector reflector, ConsistentReads consistent
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw Refusal.Of(ApiStatus.Timeout($"Too large resource version: {revision}, current: {cache.Read().Revision}", 1) with
+            throw new ApiStatusException(ApiStatus.Timeout($"Too large resource version: {revision}, current: {cache.Read().Revision}", 1) with
             {
                 Causes = [new StatusCause("ResourceVersionTooLarge", "Too large resource version", "")],
             });

@@ -13,7 +13,7 @@ internal sealed class GetHandler(CacheReads reads)
         var shape = ResponseFormat.Negotiate(http.Request.Headers.Accept.ToString());
         await reads.WaitAsync(http, cache, options.Match, options.Revision, http.RequestAborted);
         var entry = cache.Find(info.Namespace, info.Name)
-            ?? throw Refusal.Of(ApiStatus.NotFound(cache.Resource.Definition.GroupResource, info.Name));
+            ?? throw new ApiStatusException(ApiStatus.NotFound(cache.Resource.Definition.GroupResource, info.Name));
 
         var writer = new ShapeWriter(shape, cache.Resource, printer, http.Request.Query["includeObject"].ToString());
         http.Response.ContentType = JsonAnswer.ContentType;

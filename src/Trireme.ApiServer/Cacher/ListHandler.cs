@@ -69,7 +69,7 @@ internal sealed class ListHandler(CacheReads reads)
         }
         catch (StoreCompactedException)
         {
-            throw Refusal.Of(ApiStatus.Expired("The resourceVersion for the provided list is too old."));
+            throw new ApiStatusException(ApiStatus.Expired("The resourceVersion for the provided list is too old."));
         }
     }
 
@@ -78,7 +78,7 @@ internal sealed class ListHandler(CacheReads reads)
     {
         if (!ContinueToken.TryDecode(options.Continue, out var token, out var error))
         {
-            throw Refusal.Of(ApiStatus.BadRequest(error));
+            throw new ApiStatusException(ApiStatus.BadRequest(error));
         }
 
         var start = cache.Resource.Prefix + token.Start;
@@ -100,16 +100,14 @@ internal sealed class ListHandler(CacheReads reads)
         }
     }
 
-    private static ApiStatusException Expired(ContinueToken token)
+    private static ApiStatusException Expired(ContinueToken token) => new(ApiStatus.Expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+        + "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+        + "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted "
+        + "between the time the first chunk was returned and now may show up in the list.") with
     {
-        var exception = Refusal.Of(ApiStatus.Expired(
-            "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
-            + "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
-            + "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted "
-            + "between the time the first chunk was returned and now may show up in the list."));
-        exception.Status.Metadata!.Continue = (token with { Revision = null }).Encode();
-        return exception;
-    }
+        Continue = (token with { Revision = null }).Encode(),
+    });
 
     private static async Task WriteAsync(
         HttpContext http, ObjectRange range, ObjectFilter filter, int count, byte[] head, ShapeWriter writer, bool compress)

@@ -36,7 +36,7 @@ internal sealed class ObjectFilter
             || !FieldRequirements.TryParse(info.FieldSelector, out var fields, out error)
             || !fields.TryBind(resource.Definition, out fields, out error))
         {
-            throw Refusal.Of(ApiStatus.BadRequest(error));
+            throw new ApiStatusException(ApiStatus.BadRequest(error));
         }
 
         return new ObjectFilter(

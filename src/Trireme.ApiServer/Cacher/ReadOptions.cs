@@ -99,7 +99,7 @@ internal sealed record ReadOptions
 
         if (continueText.Length > 0 && version is not ("" or "0"))
         {
-            throw Refusal.Of(ApiStatus.BadRequest("specifying resource version is not allowed when using continue"));
+            throw new ApiStatusException(ApiStatus.BadRequest("specifying resource version is not allowed when using continue"));
         }
 
         if (match.Length == 0)
@@ -138,7 +138,7 @@ internal sealed record ReadOptions
 
         return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= 0
             ? number
-            : throw Refusal.Of(ApiStatus.BadRequest($"{name}: Invalid value: \"{text}\": must be a number not less than 0"));
+            : throw new ApiStatusException(ApiStatus.BadRequest($"{name}: Invalid value: \"{text}\": must be a number not less than 0"));
     }
 
     private static bool? ParseBoolean(IQueryCollection query, string name) =>
@@ -150,5 +150,5 @@ internal sealed record ReadOptions
         };
 
     private static ApiStatusException Invalid(string field, string problem) =>
-        Refusal.InvalidOptions("ListOptions.meta.k8s.io", field, problem);
+        ApiStatusException.Create(422, "Invalid", $"ListOptions.meta.k8s.io \"\" is invalid: {field}: {problem}");
 }

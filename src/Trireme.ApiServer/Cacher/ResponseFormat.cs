@@ -36,7 +36,7 @@ internal static class ResponseFormat
             }
         }
 
-        throw Refusal.Of(ApiStatus.NotAcceptable("application/json", "application/json;stream=watch"));
+        throw new ApiStatusException(ApiStatus.NotAcceptable("application/json", "application/json;stream=watch"));
     }
 
     private static bool TryShape(ReadOnlySpan<char> mediaType, out ResponseShape shape)
