@@ -7,7 +7,7 @@ namespace Trireme.Api.Tests.Documents;
 internal static class RandomJson
 {
     public static Gen<string> Name { get; } = Gen.OneOf(
-        Gen.OneOfConst("a", "b", "c", "name", "spec", "metadata", "labels", "items"),
+        Gen.OneOf("a", "b", "c", "name", "spec", "metadata", "labels", "items"),
         Gen.String[Gen.Char.AlphaNumeric, 1, 6]);
 
     public static Gen<ApiNode> Scalar { get; } = Gen.OneOf(

@@ -74,8 +74,8 @@ public sealed class SelectorTests
     [Fact]
     public void Bytes_and_maps_match_alike()
     {
-        var label = Gen.OneOfConst("a", "b", "c");
-        var value = Gen.OneOfConst("x", "y", "1", "5");
+        var label = Gen.OneOf("a", "b", "c");
+        var value = Gen.OneOf("x", "y", "1", "5");
         var requirement = Gen.Select(label, Gen.Enum<LabelOperator>(), value.Array[1, 2]).Select((k, o, v) => new LabelRequirement(
             k, o, o is LabelOperator.GreaterThan or LabelOperator.LessThan ? ["3"] : [.. v.Distinct().Order()]));
         Gen.Select(requirement.Array[0, 3], Gen.Select(label, value).Array[0, 3]).Sample((requirements, labels) =>
