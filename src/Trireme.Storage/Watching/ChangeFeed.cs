@@ -211,7 +211,7 @@ public sealed class ChangeFeed : IDisposable
             }
 
             // A watch from a revision that is still to come has nothing to report before the store is there.
-            var progressDue = follower.ProgressDue && follower.Cursor <= _head;
+            var progressDue = (follower.ProgressDue || IsWantedLocked(follower)) && follower.Cursor <= _head;
             if (events.Count > 0 || more || progressDue)
             {
                 follower.ProgressDue = false;
@@ -237,12 +237,14 @@ public sealed class ChangeFeed : IDisposable
 
     private void WakeIfWantedLocked(Follower follower)
     {
-        if (follower.Reported < _progressWanted && follower.Cursor >= _progressWanted && _head >= follower.Cursor)
+        if (IsWantedLocked(follower))
         {
-            follower.ProgressDue = true;
             follower.Wake();
         }
     }
+
+    private bool IsWantedLocked(Follower follower) =>
+        follower.Reported < _progressWanted && follower.Cursor >= _progressWanted;
 
     /// <summary>What a follower does next; exactly one is set.</summary>
     private readonly record struct Step(Revision? Behind = null, WatchBatch? Batch = null, Task? Wait = null);

@@ -1,0 +1,52 @@
+namespace Trireme.Storage.Sqlite;
+
+/// <summary>
+/// Exclusive claim on a store's directory by an advisory lock that the kernel gives up when the process dies, however it dies. SQLite alone
+/// would let two servers write in turns, each with its own idea of the newest revision.
+/// </summary>
+internal sealed class DirectoryLock : IDisposable
+{
+    private readonly FileStream _file;
+
+    private DirectoryLock(FileStream file) => _file = file;
+
+    /// <exception cref="StoreUnavailableException">Another process holds it.</exception>
+    public static DirectoryLock Take(string directory)
+    {
+        var path = Path.Combine(directory, "lock");
+        try
+        {
+            var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            file.SetLength(0);
+            file.Write(System.Text.Encoding.ASCII.GetBytes($"{Environment.ProcessId}\n"));
+            file.Flush();
+            return new DirectoryLock(file);
+        }
+        catch (IOException e) when (File.Exists(path))
+        {
+            throw new StoreUnavailableException(
+                $"Store directory {directory} is in use by another server{Owner(path)}: stop it, or choose another data directory",
+                mayHaveApplied: false,
+                e);
+        }
+    }
+
+    // The lock file stays: removing it would let a third process lock a file that the second still holds under the same name.
+    public void Dispose() => _file.Dispose();
+
+    private static string Owner(string path)
+    {
+        try
+        {
+            // Not through FileStream, which would ask for the very lock that is taken.
+            using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            Span<byte> text = stackalloc byte[20];
+            var length = RandomAccess.Read(handle, text, 0);
+            return length > 1 ? $" (process {System.Text.Encoding.ASCII.GetString(text[..length]).Trim()})" : "";
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+    }
+}
