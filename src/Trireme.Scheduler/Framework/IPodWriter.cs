@@ -1,0 +1,23 @@
+using Trireme.Api.Models.Core.V1;
+
+namespace Trireme.Scheduler.Framework;
+
+/// <summary>Everything that the scheduler writes; its only way out. Calls may be concurrent; each either took effect or throws.</summary>
+internal interface IPodWriter
+{
+    /// <summary>Assigns the pod to the node. A pod that is bound already, or gone, is an error.</summary>
+    Task BindAsync(Pod pod, string nodeName, CancellationToken cancellationToken);
+
+    /// <summary>Says in the pod's status why it is not scheduled, and for which node it waits.</summary>
+    /// <param name="pod">The pod as last seen.</param>
+    /// <param name="condition">The new PodScheduled condition.</param>
+    /// <param name="nominatedNodeName">Null leaves what is there, empty removes it.</param>
+    /// <param name="cancellationToken">Ends the request.</param>
+    Task PatchStatusAsync(Pod pod, PodCondition condition, string? nominatedNodeName, CancellationToken cancellationToken);
+
+    /// <summary>Evicts a pod to make room: marks it as disrupted, then deletes it. A pod that is gone already is no error.</summary>
+    Task PreemptAsync(Pod victim, Pod preemptor, CancellationToken cancellationToken);
+
+    /// <summary>Records an event about a pod, in the background and without failing.</summary>
+    void Record(Pod pod, bool warning, string reason, string action, string message);
+}
