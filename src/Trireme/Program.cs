@@ -9,6 +9,7 @@ var root = new RootCommand("A highly available Kubernetes: one program that turn
     KubeconfigCommand.Create(),
     LabCommand.Create(),
     DemoCommand.Create(),
+    SchedulerCommand.Create(),
 };
 var parsed = root.Parse(args);
 if (parsed.Errors is [var error, ..])
