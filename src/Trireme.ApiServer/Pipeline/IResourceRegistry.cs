@@ -1,3 +1,5 @@
+using Trireme.Api.Schema;
+
 namespace Trireme.ApiServer.Pipeline;
 
 /// <summary>
@@ -12,4 +14,8 @@ public interface IResourceRegistry : IResourceRequestHandler, IResourceReader
 
     /// <summary>Resources (<c>pods</c>, <c>deployments.apps</c>) whose cache was not filled yet; empty when the server can answer everything.</summary>
     IReadOnlyList<string> UnsyncedResources { get; }
+
+    /// <summary>Every resource that is served now, in every version, reviews and connect subresources included; discovery is made of it.</summary>
+    /// <remarks>Another list object whenever it changes (a CustomResourceDefinition), so that what was made of it can be kept as long as it is the same.</remarks>
+    IReadOnlyList<ResourceDefinition> Definitions { get; }
 }
