@@ -8,6 +8,7 @@ var root = new RootCommand("A highly available Kubernetes: one program that turn
     DownCommand.Create(),
     KubeconfigCommand.Create(),
     LabCommand.Create(),
+    ProxyCommand.Create(),
     DemoCommand.Create(),
     SchedulerCommand.Create(),
 };
