@@ -1,8 +1,5 @@
-using System.Globalization;
 using System.Net;
 using System.Runtime.CompilerServices;
-using System.Text;
-using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Trireme.Api.Models;
 using Trireme.Api.Models.Meta.V1;
@@ -52,7 +49,7 @@ public sealed class ApiClient : IApiClient, IDisposable
     public async Task<KubernetesList<T>> ListAsync<T>(string? @namespace, ListOptions? options, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<T>
     {
-        var path = T.Resource.Path(@namespace) + Query(options, watch: false);
+        var path = T.Resource.Path(@namespace) + ApiQuery.Of(options, watch: false);
         var (code, body, _) = await _transport.ExchangeAsync(Get(path), cancellationToken);
         using (body)
         {
@@ -64,7 +61,7 @@ public sealed class ApiClient : IApiClient, IDisposable
     public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(string? @namespace, ListOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
         where T : class, IKubernetesObject<T>
     {
-        var path = T.Resource.Path(@namespace) + Query(options, watch: true);
+        var path = T.Resource.Path(@namespace) + ApiQuery.Of(options, watch: true);
         using var response = await _transport.OpenAsync(Get(path), cancellationToken);
         if (!response.IsSuccessStatusCode)
         {
@@ -183,42 +180,6 @@ public sealed class ApiClient : IApiClient, IDisposable
         if ((int)code is < 200 or >= 300)
         {
             throw ApiException.From(code, body);
-        }
-    }
-
-    private static string Query(ListOptions? options, bool watch)
-    {
-        if (options is null)
-        {
-            return "";
-        }
-
-        var query = new StringBuilder();
-        if (watch)
-        {
-            Add("watch", "true");
-            Add("allowWatchBookmarks", "true");
-        }
-
-        Add("labelSelector", options.LabelSelector);
-        Add("fieldSelector", options.FieldSelector);
-        Add("resourceVersion", options.ResourceVersion);
-        Add("continue", options.Continue);
-        Add("limit", options.Limit > 0 ? options.Limit.ToString(CultureInfo.InvariantCulture) : null);
-        Add("timeoutSeconds", options.TimeoutSeconds?.ToString(CultureInfo.InvariantCulture));
-        if (!watch)
-        {
-            Add("resourceVersionMatch", options.ResourceVersionMatch);
-        }
-
-        return query.ToString();
-
-        void Add(string key, string? value)
-        {
-            if (!string.IsNullOrEmpty(value))
-            {
-                query.Append(query.Length == 0 ? '?' : '&').Append(key).Append('=').Append(Uri.EscapeDataString(value));
-            }
         }
     }
 }

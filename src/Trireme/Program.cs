@@ -10,6 +10,7 @@ var root = new RootCommand("A highly available Kubernetes: one program that turn
     LabCommand.Create(),
     ProxyCommand.Create(),
     DemoCommand.Create(),
+    ControllerManagerCommand.Create(),
     SchedulerCommand.Create(),
 };
 var parsed = root.Parse(args);

@@ -53,6 +53,13 @@ public ref struct ModelReader
         (unknown ??= new UnknownFields()).Add(name, ReadRaw());
     }
 
+    /// <summary>Passes over the property on which the reader stands, name and value.</summary>
+    public void SkipProperty()
+    {
+        _json.Read();
+        _json.Skip();
+    }
+
     public string? ReadString() => _json.TokenType switch
     {
         JsonTokenType.String => _json.GetString(),

@@ -28,7 +28,7 @@ public sealed class InformerFactory(IApiClient client, ILoggerFactory loggerFact
                 return (ISharedInformer<T>)existing;
             }
 
-            var informer = Make<T>(null, new ListOptions());
+            var informer = Make(new TypedListWatch<T>(client, null), new ListOptions());
             _shared.Add(typeof(T), informer);
             return informer;
         }
@@ -39,7 +39,16 @@ public sealed class InformerFactory(IApiClient client, ILoggerFactory loggerFact
     {
         lock (_lock)
         {
-            return Make<T>(@namespace, options);
+            return Make(new TypedListWatch<T>(client, @namespace), options);
+        }
+    }
+
+    /// <summary>A new informer over the metadata of any resource, known only at run time; the caller runs it.</summary>
+    public MetadataInformer ForMetadata(ResourceInfo resource)
+    {
+        lock (_lock)
+        {
+            return new MetadataInformer(client, resource, _logger, timeProvider, new Random(_random.Next()));
         }
     }
 
@@ -77,11 +86,11 @@ public sealed class InformerFactory(IApiClient client, ILoggerFactory loggerFact
         }
     }
 
-    private SharedInformer<T> Make<T>(string? @namespace, ListOptions options)
+    private SharedInformer<T> Make<T>(TypedListWatch<T> source, ListOptions options)
         where T : class, IKubernetesObject<T>
     {
         // Every informer draws its jitter from its own sequence: Random is not for many threads.
-        var informer = new SharedInformer<T>(client, @namespace, options, _logger, timeProvider, new Random(_random.Next()));
+        var informer = new SharedInformer<T>(source, options, _logger, timeProvider, new Random(_random.Next()));
         _informers.Add(informer);
         if (_stopping is { } token)
         {

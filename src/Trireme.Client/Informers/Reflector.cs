@@ -26,7 +26,7 @@ internal interface IReflectorSink<T>
 /// The first list takes what any server has in its cache: it works without quorum, and the watch behind it catches up.
 /// </remarks>
 internal sealed class Reflector<T>(
-    IApiClient client, string? @namespace, ListOptions selection, IReflectorSink<T> sink, ILogger logger, TimeProvider time, Random random)
+    IListWatch<T> source, ListOptions selection, IReflectorSink<T> sink, ILogger logger, TimeProvider time, Random random)
     where T : class, IKubernetesObject<T>
 {
     /// <summary>A watch that says nothing for so long, not even by bookmark (servers send one about every minute), is closed and opened again.</summary>
@@ -62,7 +62,7 @@ internal sealed class Reflector<T>(
     {
         try
         {
-            var list = await client.ListAsync<T>(@namespace, selection with { ResourceVersion = _resourceVersion ?? "0" }, cancellationToken);
+            var list = await source.ListAsync(selection with { ResourceVersion = _resourceVersion ?? "0" }, cancellationToken);
             sink.Replace(list.Items);
             _resourceVersion = list.Metadata.ResourceVersion;
             return Outcome.Progress;
@@ -70,7 +70,7 @@ internal sealed class Reflector<T>(
         catch (ApiException e) when (e.IsExpired || e.Code == HttpStatusCode.GatewayTimeout)
         {
             // Gone, or "Too large resource version": the servers were restored from an older state. Only the newest state is right now.
-            logger.LogDebug(e, "List of {Resource} at {Version} refused", T.Resource.Plural, _resourceVersion);
+            logger.LogDebug(e, "List of {Resource} at {Version} refused", source.Resource.Plural, _resourceVersion);
             return _resourceVersion == "" ? Outcome.Retry : RelistNewest();
         }
         catch (Exception e) when (IsTemporary(e, cancellationToken))
@@ -95,7 +95,7 @@ internal sealed class Reflector<T>(
         try
         {
             var options = selection with { ResourceVersion = _resourceVersion, TimeoutSeconds = 300 + random.Next(300) };
-            await foreach (var (type, obj) in client.WatchAsync<T>(@namespace, options, either.Token))
+            await foreach (var (type, obj) in source.WatchAsync(options, either.Token))
             {
                 stale.CancelAfter(_staleAfter);
                 events++;
@@ -112,12 +112,12 @@ internal sealed class Reflector<T>(
         }
         catch (ApiException e) when (e.IsExpired)
         {
-            logger.LogDebug("Watch of {Resource} from {Version} is too old, listing again", T.Resource.Plural, _resourceVersion);
+            logger.LogDebug("Watch of {Resource} from {Version} is too old, listing again", source.Resource.Plural, _resourceVersion);
             return Outcome.Relist;
         }
         catch (OperationCanceledException) when (stale.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            logger.LogInformation("Watch of {Resource} was silent for {Duration}, opening it again", T.Resource.Plural, _staleAfter);
+            logger.LogInformation("Watch of {Resource} was silent for {Duration}, opening it again", source.Resource.Plural, _staleAfter);
             return Outcome.Progress;
         }
         catch (Exception e) when (IsTemporary(e, cancellationToken))
@@ -135,11 +135,11 @@ internal sealed class Reflector<T>(
     {
         if (e is ApiException or JsonException)
         {
-            logger.LogWarning("{What} of {Resource} failed: {Reason}", what, T.Resource.Plural, e.Message);
+            logger.LogWarning("{What} of {Resource} failed: {Reason}", what, source.Resource.Plural, e.Message);
         }
         else if (e is not OperationCanceledException)
         {
-            logger.LogDebug("{What} of {Resource} failed: {Reason}", what, T.Resource.Plural, e.Message);
+            logger.LogDebug("{What} of {Resource} failed: {Reason}", what, source.Resource.Plural, e.Message);
         }
     }
 

@@ -16,10 +16,10 @@ internal sealed class SharedInformer<T> : ISharedInformer<T>, IInformer, IReflec
     private readonly Lock _dispatch = new();
     private readonly List<ResourceEventHandler<T>> _handlers = [];
 
-    public SharedInformer(IApiClient client, string? @namespace, ListOptions options, ILogger logger, TimeProvider time, Random random)
+    public SharedInformer(IListWatch<T> source, ListOptions options, ILogger logger, TimeProvider time, Random random)
     {
         _logger = logger;
-        _reflector = new Reflector<T>(client, @namespace, options, this, logger, time, random);
+        _reflector = new Reflector<T>(source, options, this, logger, time, random);
     }
 
     public IIndexer<T> Indexer => _indexer;
@@ -83,6 +83,8 @@ internal sealed class SharedInformer<T> : ISharedInformer<T>, IInformer, IReflec
 
     private void Put(T obj)
     {
+        // Nobody behind an informer reads field ownership, and it is a third of an object. A write without it leaves it as it is.
+        obj.Metadata.ManagedFields = null;
         var old = _indexer.Put(NamespacedName.Of(obj), obj);
         if (old is not null && old.Metadata.Uid == obj.Metadata.Uid && old.Metadata.ResourceVersion == obj.Metadata.ResourceVersion)
         {
