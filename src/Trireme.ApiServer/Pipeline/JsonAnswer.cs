@@ -27,6 +27,21 @@ public static class JsonAnswer
         }
     }
 
+    /// <summary>Reads a model from a request's body.</summary>
+    /// <exception cref="ApiStatusException">400: it is no such JSON.</exception>
+    public static T Read<T>(ReadOnlySpan<byte> body)
+        where T : IModel<T>
+    {
+        try
+        {
+            return ModelJson.Read<T>(body);
+        }
+        catch (Exception e) when (e is System.Text.Json.JsonException or FormatException or InvalidOperationException)
+        {
+            throw new ApiStatusException(ApiStatus.BadRequest($"the object provided is unrecognized: {e.Message}"));
+        }
+    }
+
     /// <summary>Reads the request's body whole.</summary>
     /// <exception cref="ApiStatusException">It is larger than <see cref="MaxBodyBytes"/>.</exception>
     public static async Task<byte[]> ReadBodyAsync(HttpContext http)

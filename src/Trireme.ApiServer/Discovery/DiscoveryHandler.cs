@@ -1,0 +1,103 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Http;
+using Trireme.Api;
+using Trireme.Api.Discovery;
+using Trireme.Api.Schema;
+using Trireme.ApiServer.Pipeline;
+
+namespace Trireme.ApiServer.Discovery;
+
+/// <summary>
+/// Serves the documents in which the API describes itself. Each is made once for a set of resources and kept as bytes with its ETag, so that a
+/// client that asks again gets 304.
+/// </summary>
+internal sealed class DiscoveryHandler(Func<IReadOnlyList<ResourceDefinition>> definitions, string serverAddress)
+{
+    private volatile Generation _generation = new([]);
+
+    /// <summary>Answers a discovery path.</summary>
+    /// <exception cref="ApiStatusException">404: nothing is described there.</exception>
+    public async Task HandleAsync(HttpContext http, string path)
+    {
+        var current = definitions();
+        var generation = _generation;
+        if (!ReferenceEquals(generation.Definitions, current))
+        {
+            _generation = generation = new Generation(current);
+        }
+
+        var aggregated = path is "/api" or "/apis" && WantsAggregated(http.Request);
+        var key = aggregated ? path + "?aggregated" : path;
+        if (!generation.Documents.TryGetValue(key, out var document))
+        {
+            // Only paths that exist are kept: clients cannot fill the memory with others.
+            document = Make(path, aggregated, current) is { } bytes ? new Document(bytes) : throw new ApiStatusException(ApiStatus.NotFoundPath());
+            generation.Documents.TryAdd(key, document);
+        }
+
+        http.Response.Headers.Vary = "Accept";
+        if (path is "/api" or "/apis")
+        {
+            http.Response.Headers.ETag = document.ETag;
+            http.Response.Headers.CacheControl = "public";
+            if (http.Request.Headers.IfNoneMatch.Contains(document.ETag))
+            {
+                http.Response.StatusCode = StatusCodes.Status304NotModified;
+                return;
+            }
+        }
+
+        http.Response.ContentType = aggregated ? DiscoveryDocuments.AggregatedMediaType : JsonAnswer.ContentType;
+        await JsonAnswer.WriteAsync(http, document.Utf8);
+    }
+
+    private byte[]? Make(string path, bool aggregated, IReadOnlyList<ResourceDefinition> resources) => path.Split('/', StringSplitOptions.RemoveEmptyEntries) switch
+    {
+        ["api"] => aggregated ? DiscoveryDocuments.Aggregated(resources, core: true) : DiscoveryDocuments.ApiVersions(serverAddress),
+        ["apis"] => aggregated ? DiscoveryDocuments.Aggregated(resources, core: false) : DiscoveryDocuments.ApiGroupList(resources),
+        ["api", var version] => DiscoveryDocuments.ApiResourceList(new GroupVersion("", version), resources),
+        ["apis", var group] => DiscoveryDocuments.ApiGroup(group, resources),
+        ["apis", var group, var version] => DiscoveryDocuments.ApiResourceList(new GroupVersion(group, version), resources),
+        _ => null,
+    };
+
+    /// <summary>Whether the first media type that we know in the Accept header is the aggregated one.</summary>
+    private static bool WantsAggregated(HttpRequest request)
+    {
+        foreach (var type in request.Headers.Accept.ToString().Split(',', StringSplitOptions.TrimEntries))
+        {
+            var parameters = type.Split(';', StringSplitOptions.TrimEntries);
+            if (parameters[0] is not (JsonAnswer.ContentType or "*/*" or "application/*"))
+            {
+                continue;
+            }
+
+            if (!parameters.Contains("as=APIGroupDiscoveryList"))
+            {
+                return false;
+            }
+
+            if (parameters.Contains("v=v2"))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private sealed class Generation(IReadOnlyList<ResourceDefinition> definitions)
+    {
+        public IReadOnlyList<ResourceDefinition> Definitions { get; } = definitions;
+
+        public ConcurrentDictionary<string, Document> Documents { get; } = new(StringComparer.Ordinal);
+    }
+
+    private sealed class Document(byte[] utf8)
+    {
+        public byte[] Utf8 { get; } = utf8;
+
+        public string ETag { get; } = $"\"{Convert.ToHexString(SHA512.HashData(utf8))}\"";
+    }
+}

@@ -1,0 +1,83 @@
+using System.Buffers;
+using Microsoft.AspNetCore.Http;
+using Trireme.Api;
+using Trireme.ApiServer.Authn;
+using Trireme.ApiServer.Authz;
+using Trireme.ApiServer.Connect;
+using Trireme.ApiServer.Discovery;
+using Trireme.ApiServer.Health;
+using Trireme.Component.Metrics;
+
+namespace Trireme.ApiServer.Pipeline;
+
+/// <summary>The last stage: hands an authorized request to whoever answers it.</summary>
+internal sealed class DispatchStage(
+    IResourceRequestHandler resources,
+    ConnectHandler connect,
+    AccessReviews accessReviews,
+    IdentityReviews identityReviews,
+    TokenRequests tokenRequests,
+    DiscoveryHandler discovery,
+    ServerHealth health,
+    MetricsRegistry metrics,
+    byte[] openIdConfiguration,
+    byte[] openIdKeys)
+{
+    public Task InvokeAsync(HttpContext http, RequestContext context)
+    {
+        var (info, user) = (context.Info, context.User);
+        return info.IsResourceRequest ? ResourceAsync(http, info, user) : PathAsync(http, info);
+    }
+
+    private Task ResourceAsync(HttpContext http, RequestInfo info, UserInfo user) => (info.Group, info.Version, info.Resource, info.Subresource) switch
+    {
+        ("", "v1", "pods", "log" or "exec" or "attach" or "portforward" or "proxy") => connect.HandleAsync(http, info),
+        ("", "v1", "nodes" or "services", "proxy") => connect.HandleAsync(http, info),
+        ("", "v1", "serviceaccounts", "token") => tokenRequests.HandleAsync(http, info, user),
+        ("authorization.k8s.io", "v1", "selfsubjectaccessreviews" or "subjectaccessreviews" or "localsubjectaccessreviews" or "selfsubjectrulesreviews", "") =>
+            accessReviews.HandleAsync(http, info, user),
+        ("authentication.k8s.io", "v1", "tokenreviews" or "selfsubjectreviews", "") => identityReviews.HandleAsync(http, info, user),
+        _ => resources.HandleAsync(http, info, user),
+    };
+
+    private Task PathAsync(HttpContext http, RequestInfo info)
+    {
+        if (info.Verb is not ("get" or "head"))
+        {
+            throw new ApiStatusException(ApiStatus.MethodNotAllowed());
+        }
+
+        var path = info.Path.Length > 1 ? info.Path.TrimEnd('/') : info.Path;
+        switch (path)
+        {
+            case "/version":
+                return JsonAnswer.WriteAsync(http, ServerVersion.Document);
+            case "/metrics":
+                return MetricsAsync(http);
+            case OpenIdDocuments.ConfigurationPath:
+                return JsonAnswer.WriteAsync(http, openIdConfiguration);
+            case OpenIdDocuments.KeysPath:
+                http.Response.ContentType = "application/jwk-set+json";
+                return JsonAnswer.WriteAsync(http, openIdKeys);
+        }
+
+        var end = path.IndexOf('/', 1);
+        switch (end < 0 ? path : path[..end])
+        {
+            case "/healthz" or "/livez" or "/readyz":
+                return health.HandleAsync(http, info);
+            case "/api" or "/apis":
+                return discovery.HandleAsync(http, path);
+            default:
+                throw new ApiStatusException(ApiStatus.NotFoundPath());
+        }
+    }
+
+    private async Task MetricsAsync(HttpContext http)
+    {
+        var buffer = new ArrayBufferWriter<byte>(64 * 1024);
+        metrics.WriteTo(buffer);
+        http.Response.ContentType = MetricsRegistry.ContentType;
+        await JsonAnswer.WriteAsync(http, buffer.WrittenMemory);
+    }
+}
