@@ -57,14 +57,14 @@ internal sealed class EventHandlers(SchedulerCache cache, SchedulingQueue queue,
     private static bool SameTaints(Taint[] old, Taint[] @new) =>
         old.Length == @new.Length && old.Zip(@new).All(t => ModelJson.JsonEquals(t.First, t.Second));
 
-    private void OnNodeAdd(Node node)
+    internal void OnNodeAdd(Node node)
     {
         cache.AddOrUpdateNode(node);
         queue.MoveAllToActiveOrBackoffQueue(new ClusterChange(
             new ClusterEvent(EventResource.Node, EventAction.Add), NewNode: new NodeInfo(node.Metadata.Name ?? "", node)));
     }
 
-    private void OnNodeUpdate(Node old, Node @new)
+    internal void OnNodeUpdate(Node old, Node @new)
     {
         var (oldInfo, newInfo) = (new NodeInfo(old.Metadata.Name ?? "", old), new NodeInfo(@new.Metadata.Name ?? "", @new));
         var changes = ChangesOf(oldInfo, newInfo);
@@ -85,7 +85,7 @@ internal sealed class EventHandlers(SchedulerCache cache, SchedulingQueue queue,
             new ClusterEvent(EventResource.Node, EventAction.Delete), OldNode: new NodeInfo(node.Metadata.Name ?? "", node)));
     }
 
-    private void OnPod(Pod? old, Pod @new)
+    internal void OnPod(Pod? old, Pod @new)
     {
         var oldInfo = old is null ? null : new PodInfo(old, _groups);
         var newInfo = new PodInfo(@new, _groups);
@@ -134,7 +134,7 @@ internal sealed class EventHandlers(SchedulerCache cache, SchedulingQueue queue,
         }
     }
 
-    private void OnPodDelete(Pod pod) => Remove(new PodInfo(pod, _groups));
+    internal void OnPodDelete(Pod pod) => Remove(new PodInfo(pod, _groups));
 
     private void Remove(PodInfo pod)
     {

@@ -10,14 +10,16 @@ internal sealed class Diagnosis(Snapshot snapshot)
     private const string AbsentReason = "node(s) didn't satisfy plugin(s) [{0}]";
 
     private SchedulingStatus? _absent;
+    private SchedulingStatus?[]? _nodeStatuses;
 
     public Snapshot Snapshot { get; } = snapshot;
 
     /// <summary>By index of the node in the snapshot; null where the node was not rejected (or never looked at).</summary>
-    public SchedulingStatus?[] NodeStatuses { get; } = new SchedulingStatus?[snapshot.Nodes.Count];
+    /// <remarks>Made on first use: most pods fit on the first nodes they try.</remarks>
+    public SchedulingStatus?[] NodeStatuses => _nodeStatuses ??= new SchedulingStatus?[Snapshot.Count];
 
     /// <summary>The names of the plugins to whose verdict a queueing hint may apply.</summary>
-    public HashSet<string> UnschedulablePlugins { get; } = new(StringComparer.Ordinal);
+    public HashSet<string> UnschedulablePlugins => field ??= new(StringComparer.Ordinal);
 
     /// <summary>Set when PreFilter refused the pod on all nodes.</summary>
     public SchedulingStatus? PreFilterStatus { get; private set; }

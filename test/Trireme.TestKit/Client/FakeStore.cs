@@ -86,7 +86,7 @@ internal sealed class FakeStore(TimeProvider time)
 
             Complete(id, obj);
             obj["metadata"]!["uid"] = Uid();
-            obj["metadata"]!["generation"] = 1;
+            obj["metadata"]!["generation"] = 1L;
             return Put(id, null, obj);
         }
     }
