@@ -31,7 +31,7 @@ internal sealed partial class ScheduleOne(
     SchedulerOptions options,
     Random random,
     TimeProvider timeProvider,
-    ILogger logger)
+    ILogger logger) : IDisposable
 {
     /// <summary>Below this many nodes all are looked at, and never fewer than this many are wanted.</summary>
     private const int MinFeasibleNodesToFind = 100;
@@ -44,6 +44,8 @@ internal sealed partial class ScheduleOne(
 
     /// <summary>The cluster as the last cycle saw it.</summary>
     public Snapshot Snapshot => _snapshot;
+
+    public void Dispose() => _bindings.Dispose();
 
     /// <summary>Schedules until cancelled; then waits for the bindings under way, whose requests are cancelled too.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)

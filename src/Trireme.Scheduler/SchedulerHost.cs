@@ -55,7 +55,7 @@ public static class SchedulerHost
         using var queue = new SchedulingQueue(framework, queueOptions, timeProvider);
         var registry = new MetricsRegistry();
         var metrics = Metrics(registry, queue, options);
-        var scheduleOne = new ScheduleOne(framework, queue, cache, writer, metrics, options, random, timeProvider, logger);
+        using var scheduleOne = new ScheduleOne(framework, queue, cache, writer, metrics, options, random, timeProvider, logger);
         new EventHandlers(cache, queue, options.SchedulerName).AddTo(informers);
 
         // 2. Answer for our health before the API can be reached: a server may start after its scheduler.

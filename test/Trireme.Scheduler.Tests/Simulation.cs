@@ -58,7 +58,11 @@ internal sealed class Simulation : IPodWriter, IDisposable
 
     public IReadOnlyCollection<Pod> Pods => _pods.Values;
 
-    public void Dispose() => Queue.Dispose();
+    public void Dispose()
+    {
+        Queue.Dispose();
+        ScheduleOne.Dispose();
+    }
 
     public Simulation Add(params Node[] nodes)
     {

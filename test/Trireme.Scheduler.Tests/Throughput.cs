@@ -27,7 +27,7 @@ public sealed class Throughput(ITestOutputHelper output)
         var framework = new SchedulingFramework(h => DefaultPlugins.Create(h, lister, writer, random), new Nominator());
         var cache = new SchedulerCache(TimeProvider.System);
         using var queue = new SchedulingQueue(framework, new SchedulingQueueOptions(), TimeProvider.System);
-        var scheduleOne = new ScheduleOne(
+        using var scheduleOne = new ScheduleOne(
             framework, queue, cache, writer, new SchedulerMetrics(new MetricsRegistry()), new SchedulerOptions(), random, TimeProvider.System, NullLogger.Instance);
         for (var i = 0; i < 500; i++)
         {

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
-using Trireme.Api.Models;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Api.Models.Meta.V1;
 using Trireme.Client;

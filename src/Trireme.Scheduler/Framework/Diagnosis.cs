@@ -1,4 +1,3 @@
-using System.Globalization;
 using Trireme.Scheduler.Cache;
 
 namespace Trireme.Scheduler.Framework;
@@ -6,9 +5,6 @@ namespace Trireme.Scheduler.Framework;
 /// <summary>Why no node fits a pod: a status per node of the snapshot, and what the plugins that looked at the whole said.</summary>
 internal sealed class Diagnosis(Snapshot snapshot)
 {
-    /// <summary>Said of nodes that a PreFilter plugin had left out.</summary>
-    private const string AbsentReason = "node(s) didn't satisfy plugin(s) [{0}]";
-
     private SchedulingStatus? _absent;
     private SchedulingStatus?[]? _nodeStatuses;
 
@@ -39,7 +35,7 @@ internal sealed class Diagnosis(Snapshot snapshot)
     public void RejectOthers(IReadOnlySet<string> candidates, IEnumerable<string> plugins)
     {
         var names = string.Join(' ', plugins.Order(StringComparer.Ordinal));
-        _absent = SchedulingStatus.Unresolvable(names, string.Format(CultureInfo.InvariantCulture, AbsentReason, names));
+        _absent = SchedulingStatus.Unresolvable(names, $"node(s) didn't satisfy plugin(s) [{names}]");
         foreach (var plugin in plugins)
         {
             UnschedulablePlugins.Add(plugin);

@@ -1,5 +1,4 @@
 using Trireme.Api.Models.Policy.V1;
-using Trireme.Scheduler.Cache;
 
 namespace Trireme.Scheduler.Framework;
 

@@ -1,4 +1,3 @@
-using Trireme.Api;
 using Trireme.Api.Models.Core.V1;
 
 namespace Trireme.Scheduler.Framework;

@@ -23,7 +23,7 @@ internal sealed class BackoffQueue(TimeSpan initial, TimeSpan max)
         return duration < max ? duration : max;
     }
 
-    public bool IsBackingOff(QueuedPodInfo pod, DateTimeOffset now) => pod.BackoffExpiry > now;
+    public static bool IsBackingOff(QueuedPodInfo pod, DateTimeOffset now) => pod.BackoffExpiry > now;
 
     public void Add(QueuedPodInfo pod) => _heap.Push(pod);
 

@@ -315,7 +315,7 @@ internal sealed class SchedulingQueue : IDisposable
     private void RequeueLocked(QueuedPodInfo queued)
     {
         _unschedulable.Remove(queued.Pod.Uid);
-        if (_backoff.IsBackingOff(queued, _time.GetUtcNow()))
+        if (BackoffQueue.IsBackingOff(queued, _time.GetUtcNow()))
         {
             _backoff.Add(queued);
             ArmBackoffTimerLocked();
