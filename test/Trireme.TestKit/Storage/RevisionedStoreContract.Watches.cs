@@ -200,10 +200,11 @@ public abstract partial class RevisionedStoreContract
     public async Task A_watch_ends_when_it_is_cancelled()
     {
         using var stop = new CancellationTokenSource();
+        var now = await Store.CurrentRevisionAsync(Cancelled);
         var watch = Task.Run(
             async () =>
             {
-                await foreach (var _ in Store.WatchAsync("/", new Revision(1), stop.Token))
+                await foreach (var _ in Store.WatchAsync("/", now, stop.Token))
                 {
                     await stop.CancelAsync();
                 }
