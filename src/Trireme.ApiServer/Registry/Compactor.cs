@@ -1,0 +1,96 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Trireme.Storage;
+
+namespace Trireme.ApiServer.Registry;
+
+/// <summary>
+/// Compacts the store's history on behalf of all servers, and remembers where time was in it.
+/// </summary>
+/// <remarks>
+/// One key holds recent pairs of time and revision. Every server tries to add the next pair when it is due; the transaction lets one succeed,
+/// and that one compacts to the newest pair that is older than what must be kept. No election: whoever comes first does it, and any
+/// server may die in between without harm. Written <c>SECONDS:REVISION</c>, separated by spaces, oldest first.
+/// </remarks>
+internal sealed class Compactor(IRevisionedStore store, ResourceRegistryOptions options, TimeProvider time, ILogger<Compactor> logger)
+{
+    private readonly string _key = options.StoreRoot + "compaction";
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        if (options.CompactionInterval <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(options.CompactionInterval, time, cancellationToken);
+                try
+                {
+                    await CompactAsync(cancellationToken);
+                }
+                catch (Exception e) when (e is StoreUnavailableException or StoreCompactedException)
+                {
+                    logger.LogWarning("Could not compact the store's history, trying again in {Interval}: {Error}", options.CompactionInterval, e.Message);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Stopping.
+        }
+    }
+
+    /// <summary>Notes the current revision and compacts what is old enough, unless another server has done so within the interval.</summary>
+    /// <returns>The revision compacted to; null when nothing was.</returns>
+    internal async Task<Revision?> CompactAsync(CancellationToken cancellationToken)
+    {
+        var (entry, current) = await store.GetAsync(_key, null, cancellationToken);
+        var marks = Parse(entry);
+        var now = time.GetUtcNow().ToUnixTimeSeconds();
+        if (marks.Count > 0 && now - marks[^1].Seconds < options.CompactionInterval.TotalSeconds / 2)
+        {
+            return null;
+        }
+
+        marks.Add((now, current.Value));
+        Revision? target = null;
+        while (marks.Count > 1 && now - marks[0].Seconds >= options.CompactionKeep.TotalSeconds)
+        {
+            target = new Revision(marks[0].Revision);
+            marks.RemoveAt(0);
+        }
+
+        var text = string.Join(' ', marks.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Seconds}:{m.Revision}")));
+        var outcome = await store.CommitAsync(
+            Transaction.Update(_key, Encoding.ASCII.GetBytes(text), entry?.ModRevision ?? Revision.None), cancellationToken);
+        if (!outcome.Succeeded || target is null)
+        {
+            return null;
+        }
+
+        await store.CompactAsync(target.Value, cancellationToken);
+        return target;
+    }
+
+    private static List<(long Seconds, long Revision)> Parse(StoredEntry? entry)
+    {
+        var marks = new List<(long, long)>();
+        foreach (var pair in (entry is null ? "" : Encoding.ASCII.GetString(entry.Value.Span)).Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var colon = pair.IndexOf(':', StringComparison.Ordinal);
+            if (colon > 0
+                && long.TryParse(pair.AsSpan(0, colon), CultureInfo.InvariantCulture, out var seconds)
+                && long.TryParse(pair.AsSpan(colon + 1), CultureInfo.InvariantCulture, out var revision))
+            {
+                marks.Add((seconds, revision));
+            }
+        }
+
+        return marks;
+    }
+}

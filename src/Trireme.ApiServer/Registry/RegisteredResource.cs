@@ -1,0 +1,20 @@
+using Trireme.Api.Schema;
+using Trireme.ApiServer.Cacher;
+
+namespace Trireme.ApiServer.Registry;
+
+/// <summary>A resource that is served: what it is, where its objects are, and what its kind does beyond its schema.</summary>
+internal sealed class RegisteredResource(WatchCache cache, ResourceStrategy strategy, ITablePrinter printer)
+{
+    public WatchCache Cache { get; } = cache;
+
+    public CachedResource Stored => Cache.Resource;
+
+    public ResourceDefinition Definition => Cache.Resource.Definition;
+
+    public ResourceStrategy Strategy { get; } = strategy;
+
+    public ITablePrinter Printer { get; } = printer;
+
+    public override string ToString() => Definition.ToString();
+}

@@ -1,0 +1,87 @@
+using Trireme.Api;
+using Trireme.Api.Documents;
+using Trireme.ApiServer.Pipeline;
+
+namespace Trireme.ApiServer.Registry;
+
+/// <summary>Reads the object in a request's body and checks that it is what its path says.</summary>
+internal static class RequestBody
+{
+    private const string Json = "application/json";
+    private const string Yaml = "application/yaml";
+
+    /// <summary>Reads an object.</summary>
+    /// <exception cref="ApiStatusException">The body is in a format that is not read, or no object.</exception>
+    public static async Task<(ApiDocument Document, List<string> DuplicateFields)> ReadAsync(WriteRequest request)
+    {
+        var bytes = await JsonAnswer.ReadBodyAsync(request.Http);
+        var duplicates = new List<string>();
+        return (Parse(request, bytes, MediaType(request.Http.Request.ContentType), duplicates), duplicates);
+    }
+
+    /// <summary>Media type without its parameters; JSON when the client gave none.</summary>
+    public static string MediaType(string? contentType)
+    {
+        if (string.IsNullOrWhiteSpace(contentType))
+        {
+            return Json;
+        }
+
+        var end = contentType.IndexOf(';', StringComparison.Ordinal);
+        return (end < 0 ? contentType : contentType[..end]).Trim().ToLowerInvariant();
+    }
+
+    /// <summary>Fills in kind and apiVersion where they are missing, and refuses others.</summary>
+    /// <exception cref="ApiStatusException">The object is of another kind or version than the request.</exception>
+    public static void CheckKind(ApiDocument obj, string apiVersion, string kind)
+    {
+        if (obj.Kind.Length == 0)
+        {
+            obj.Root.SetFirst("kind", kind);
+        }
+
+        if (obj.ApiVersion.Length == 0)
+        {
+            obj.ApiVersion = apiVersion;
+        }
+
+        if (obj.ApiVersion != apiVersion)
+        {
+            throw new ApiStatusException(ApiStatus.BadRequest(
+                $"the API version in the data ({obj.ApiVersion}) does not match the expected API version ({apiVersion})"));
+        }
+
+        if (obj.Kind != kind)
+        {
+            throw new ApiStatusException(ApiStatus.BadRequest($"{obj.Kind} in version \"{apiVersion}\" cannot be handled as a {kind}"));
+        }
+    }
+
+    private static ApiDocument Parse(WriteRequest request, byte[] bytes, string mediaType, List<string> duplicates)
+    {
+        var kind = request.Resource.Definition.Kind;
+        var version = request.Resource.Definition.Version;
+        try
+        {
+            switch (mediaType)
+            {
+                case Json:
+                    return ApiDocument.Parse(bytes, request.FieldValidation == FieldValidation.Ignore ? null : duplicates);
+                case Yaml or "text/yaml" or "application/x-yaml":
+                    return ParseYaml(bytes);
+                default:
+                    throw new ApiStatusException(ApiStatus.UnsupportedMediaType(mediaType, Json, Yaml));
+            }
+        }
+        catch (ApiDocumentException e)
+        {
+            throw new ApiStatusException(ApiStatus.BadRequest($"{kind} in version \"{version}\" cannot be handled as a {kind}: {e.Message}"));
+        }
+    }
+
+    private static ApiDocument ParseYaml(byte[] bytes)
+    {
+        var documents = YamlDocuments.ParseAll(System.Text.Encoding.UTF8.GetString(bytes));
+        return documents.Count == 1 ? documents[0] : throw new ApiDocumentException("expected one YAML document");
+    }
+}

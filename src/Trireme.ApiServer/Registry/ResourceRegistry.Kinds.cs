@@ -1,0 +1,34 @@
+using Trireme.Api.Schema;
+using Trireme.ApiServer.Admission;
+using Trireme.ApiServer.Registry.Strategies;
+using Trireme.ApiServer.Registry.Subresources;
+
+namespace Trireme.ApiServer.Registry;
+
+/// <summary>The tables that say what is special about which built-in kind; everything else is data.</summary>
+public sealed partial class ResourceRegistry
+{
+    private ResourceStrategy StrategyOf(ResourceDefinition definition) => (definition.Group, definition.Plural) switch
+    {
+        ("", "pods") => new PodStrategy(_time),
+        ("", "services") => new ServiceStrategy(_options),
+        ("", "namespaces") => new NamespaceStrategy(),
+        ("", "nodes") => new NodeStrategy(),
+        ("", "secrets") => new SecretStrategy(),
+        ("", "persistentvolumes" or "persistentvolumeclaims") => new PersistentVolumeStrategy(),
+        ("", "serviceaccounts" or "podtemplates" or "resourcequotas") => new ReturningStrategy(),
+        ("apps", "deployments") => new DeploymentStrategy(),
+        ("batch", "jobs") => new JobStrategy(),
+        ("certificates.k8s.io", "certificatesigningrequests") => new CertificateSigningRequestStrategy(_time),
+        _ => ResourceStrategy.Default,
+    };
+
+    private Dictionary<(string Resource, string Subresource), ISubresourceHandler> CreateSubresources() => new()
+    {
+        [("*", "scale")] = new ScaleHandler(_objects, _reads),
+        [("pods", "binding")] = new BindingHandler(_objects, _time),
+        [("pods", "eviction")] = new EvictionHandler(_objects, this, _time, _options.StoreRoot),
+    };
+
+    private AdmissionChain CreateAdmission(NameGenerator names) => new([]);
+}

@@ -1,0 +1,152 @@
+using System.Collections.Concurrent;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Trireme.Api;
+using Trireme.Api.Schema;
+using Trireme.ApiServer.Admission;
+using Trireme.ApiServer.Cacher;
+using Trireme.ApiServer.Pipeline;
+using Trireme.Storage;
+
+namespace Trireme.ApiServer.Registry;
+
+/// <summary>
+/// Every resource of the API over one store: dispatches requests to the caches (reads) and to the generic registry (writes).
+/// </summary>
+/// <remarks>
+/// Nothing here asks which kind it is: built-in kinds come from <see cref="BuiltInResources"/>, custom ones are added while running, and
+/// what only one kind does is in its <see cref="ResourceStrategy"/> or its subresource handler.
+/// </remarks>
+public sealed partial class ResourceRegistry : IResourceRegistry
+{
+    private readonly ConcurrentDictionary<(string Group, string Version, string Plural), RegisteredResource> _resources = new();
+    private volatile IReadOnlyList<ResourceDefinition> _definitions = BuiltInResources.All;
+    private readonly IRevisionedStore _store;
+    private readonly ResourceRegistryOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILoggerFactory _loggers;
+    private readonly Reflector _reflector;
+    private readonly ConsistentReads _consistentReads;
+    private readonly CacheReads _reads;
+    private readonly GetHandler _get;
+    private readonly ListHandler _list;
+    private readonly WatchHandler _watch;
+    private readonly ResourceStore _objects;
+    private readonly WriteHandlers _writes;
+    private readonly PatchHandler _patches;
+    private readonly Dictionary<(string Resource, string Subresource), ISubresourceHandler> _subresources;
+
+    /// <param name="options">Settings.</param>
+    /// <param name="store">Where everything is; not disposed here.</param>
+    /// <param name="time">Clock of timestamps, timeouts and loops.</param>
+    /// <param name="loggers">Logs.</param>
+    public ResourceRegistry(ResourceRegistryOptions options, IRevisionedStore store, TimeProvider time, ILoggerFactory loggers)
+    {
+        _options = options;
+        _store = store;
+        _time = time;
+        _loggers = loggers;
+        var random = options.Seed is { } seed ? new Random(seed) : new Random();
+        _reflector = new Reflector(store, options.StoreRoot, time, loggers.CreateLogger<Reflector>());
+        _consistentReads = new ConsistentReads(store, _reflector, time);
+        _reads = new CacheReads(_reflector, _consistentReads, time);
+        _get = new GetHandler(_reads);
+        _list = new ListHandler(_reads);
+        _watch = new WatchHandler(_reads, time, random);
+        var names = new NameGenerator(random);
+        _objects = new ResourceStore(store, CreateAdmission(names), names, time, options.StoreRoot);
+        _writes = new WriteHandlers(_objects, _reads);
+        _patches = new PatchHandler(_objects);
+        _subresources = CreateSubresources();
+        foreach (var definition in BuiltInResources.All)
+        {
+            if (definition.Supports("list"))
+            {
+                Add(definition, StrategyOf(definition));
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task HandleAsync(HttpContext http, RequestInfo info, UserInfo user)
+    {
+        if (!_resources.TryGetValue((info.Group, info.Version, info.Resource), out var resource))
+        {
+            return HandleVirtualAsync(http, info, user);
+        }
+
+        if (resource.Definition.Namespaced && info.Namespace.Length == 0 && info.Verb is not ("list" or "watch"))
+        {
+            throw new ApiStatusException(ApiStatus.MethodNotAllowed());
+        }
+
+        if (info.Subresource.Length > 0)
+        {
+            return HandleSubresourceAsync(http, info, user, resource);
+        }
+
+        if (!resource.Definition.Supports(info.Verb))
+        {
+            throw new ApiStatusException(ApiStatus.MethodNotAllowed());
+        }
+
+        return info.Verb switch
+        {
+            "get" => _get.HandleAsync(http, resource.Cache, info, resource.Printer),
+            "list" => _list.HandleAsync(http, resource.Cache, info, resource.Printer),
+            "watch" => _watch.HandleAsync(http, resource.Cache, info, resource.Printer),
+            "create" => _writes.CreateAsync(WriteRequest.Create(http, info, user, resource)),
+            "update" => _writes.UpdateAsync(WriteRequest.Create(http, info, user, resource)),
+            "patch" => _patches.HandleAsync(WriteRequest.Create(http, info, user, resource)),
+            "delete" => _writes.DeleteAsync(WriteRequest.Create(http, info, user, resource)),
+            "deletecollection" => _writes.DeleteCollectionAsync(WriteRequest.Create(http, info, user, resource)),
+            _ => throw new ApiStatusException(ApiStatus.MethodNotAllowed()),
+        };
+    }
+
+    private Task HandleSubresourceAsync(HttpContext http, RequestInfo info, UserInfo user, RegisteredResource resource)
+    {
+        if (!resource.Definition.Subresources.TryGetValue(info.Subresource, out var subresource))
+        {
+            throw new ApiStatusException(ApiStatus.NotFoundPath());
+        }
+
+        if (!subresource.Verbs.Contains(info.Verb))
+        {
+            throw new ApiStatusException(ApiStatus.MethodNotAllowed());
+        }
+
+        if (_subresources.TryGetValue(("*", info.Subresource), out var handler)
+            || _subresources.TryGetValue((resource.Definition.Plural, info.Subresource), out handler))
+        {
+            return handler.HandleAsync(http, info, user, resource);
+        }
+
+        return info.Verb switch
+        {
+            "get" => _get.HandleAsync(http, resource.Cache, info, resource.Printer),
+            "update" => _writes.UpdateAsync(WriteRequest.Create(http, info, user, resource)),
+            "patch" => _patches.HandleAsync(WriteRequest.Create(http, info, user, resource)),
+            _ => throw new ApiStatusException(ApiStatus.MethodNotAllowed()),
+        };
+    }
+
+    /// <summary>Resources that have no objects of their own.</summary>
+    private Task HandleVirtualAsync(HttpContext http, RequestInfo info, UserInfo user)
+    {
+        if (info is { Group: "", Version: "v1", Resource: "bindings", Verb: "create" })
+        {
+            return _subresources[("pods", "binding")].HandleAsync(http, info, user, _resources[("", "v1", "pods")]);
+        }
+
+        throw new ApiStatusException(ApiStatus.NotFoundPath());
+    }
+
+    private RegisteredResource Add(ResourceDefinition definition, ResourceStrategy strategy)
+    {
+        var cache = _reflector.Add(new CachedResource(definition, _options.StoreRoot));
+        var resource = new RegisteredResource(cache, strategy, new TablePrinter(definition, _time));
+        _resources[(definition.Group, definition.Version, definition.Plural)] = resource;
+        return resource;
+    }
+}

@@ -1,0 +1,201 @@
+using System.Text;
+using Trireme.Storage;
+
+namespace Trireme.ApiServer.Tests.Registry;
+
+public sealed class WriteTests
+{
+    private const string ConfigMaps = "/api/v1/namespaces/default/configmaps";
+
+    [Fact]
+    public async Task A_created_object_has_identity_and_can_be_read_at_once()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        var created = (await api.PostAsync(ConfigMaps, """{"metadata":{"name":"a"},"data":{"k":"v"}}""")).Demand(201);
+
+        Assert.Equal("ConfigMap", created.Text("kind"));
+        Assert.Equal("v1", created.Text("apiVersion"));
+        Assert.Equal("default", created.Text("metadata.namespace"));
+        Assert.True(Guid.TryParse(created.Text("metadata.uid"), out _));
+        Assert.EndsWith("Z", created.Text("metadata.creationTimestamp"), StringComparison.Ordinal);
+        var read = (await api.GetAsync(ConfigMaps + "/a")).Demand(200);
+        Assert.Equal(created.Text("metadata.resourceVersion"), read.Text("metadata.resourceVersion"));
+        var again = (await api.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Demand(409);
+        Assert.Equal("configmaps \"a\" already exists", again.Message);
+        Assert.Equal("AlreadyExists", again.Text("reason"));
+    }
+
+    [Fact]
+    public async Task What_is_stored_has_no_resource_version()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        (await api.PostAsync(ConfigMaps, """{"metadata":{"name":"a"},"data":{"k":"v"}}""")).Demand();
+        var stored = (await api.Store.GetAsync("/registry/configmaps/default/a", null, TestContext.Current.CancellationToken)).Entry!;
+        Assert.DoesNotContain("resourceVersion", Encoding.UTF8.GetString(stored.Value.Span), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Yaml_is_read_and_protobuf_is_refused()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        var created = await api.SendAsync("POST", ConfigMaps, "metadata:\n  name: a\ndata:\n  k: v\n", "application/yaml");
+        Assert.Equal("v", created.Demand(201).Text("data.k"));
+        (await api.SendAsync("POST", ConfigMaps, "x", "application/vnd.kubernetes.protobuf")).Demand(415);
+    }
+
+    [Theory]
+    [InlineData("""{"kind":"Secret","metadata":{"name":"a"}}""", 400)]
+    [InlineData("""{"apiVersion":"v2","metadata":{"name":"a"}}""", 400)]
+    [InlineData("""{"metadata":{"name":"a","namespace":"other"}}""", 400)]
+    [InlineData("""{"metadata":{"name":"a","resourceVersion":"5"}}""", 400)]
+    [InlineData("""{"metadata":{}}""", 422)]
+    [InlineData("""{"metadata":""", 400)]
+    [InlineData("[]", 400)]
+    public async Task What_does_not_fit_its_path_is_refused(string body, int code)
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        (await api.PostAsync(ConfigMaps, body)).Demand(code);
+    }
+
+    [Fact]
+    public async Task Generated_names_are_unique()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        var names = new HashSet<string>();
+        for (var i = 0; i < 50; i++)
+        {
+            names.Add((await api.PostAsync(ConfigMaps, """{"metadata":{"generateName":"x-"}}""")).Demand(201).Text("metadata.name"));
+        }
+
+        Assert.Equal(50, names.Count);
+        Assert.All(names, n => Assert.Matches("^x-[bcdfghjklmnpqrstvwxz2456789]{5}$", n));
+    }
+
+    [Fact]
+    public async Task An_update_must_be_made_from_the_newest_version()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        var first = (await api.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Demand();
+        var version = first.Text("metadata.resourceVersion");
+        var second = (await api.PutAsync(ConfigMaps + "/a", $$"""{"metadata":{"name":"a","resourceVersion":"{{version}}"},"data":{"k":"1"} }""")).Demand(200);
+        Assert.Equal(first.Text("metadata.uid"), second.Text("metadata.uid"));
+        var conflict = (await api.PutAsync(ConfigMaps + "/a", $$"""{"metadata":{"name":"a","resourceVersion":"{{version}}"},"data":{"k":"2"} }""")).Demand(409);
+        Assert.Equal(
+            "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to the latest version and try again",
+            conflict.Message);
+        (await api.PutAsync(ConfigMaps + "/a", """{"metadata":{"name":"a"},"data":{"k":"3"}}""")).Demand(200);
+        (await api.PutAsync(ConfigMaps + "/a", """{"metadata":{"name":"b"}}""")).Demand(400);
+        (await api.PutAsync(ConfigMaps + "/none", """{"metadata":{"name":"none"}}""")).Demand(404);
+        (await api.PutAsync(ConfigMaps + "/a", """{"metadata":{"name":"a","uid":"other"}}""")).Demand(409);
+    }
+
+    [Fact]
+    public async Task An_update_that_changes_nothing_makes_no_new_version()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        var first = (await api.PostAsync(ConfigMaps, """{"metadata":{"name":"a"},"data":{"k":"v"}}""")).Demand();
+        var again = (await api.PutAsync(ConfigMaps + "/a", first.Body.GetRawText())).Demand(200);
+        Assert.Equal(first.Text("metadata.resourceVersion"), again.Text("metadata.resourceVersion"));
+    }
+
+    [Fact]
+    public async Task Kinds_that_allow_it_are_created_by_update()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        (await api.PutAsync("/apis/coordination.k8s.io/v1/namespaces/default/leases/l", """{"metadata":{"name":"l"},"spec":{}}""")).Demand(201);
+        var refused = (await api.PutAsync("/apis/coordination.k8s.io/v1/namespaces/default/leases/l", """{"metadata":{"name":"l"},"spec":{}}""")).Demand(422);
+        Assert.Contains("must be specified for an update", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Concurrent_patches_all_take_effect()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        (await api.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Demand();
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(i => api.MergeAsync(ConfigMaps + "/a", $$"""{"data":{"k{{i}}":"v"} }""")));
+        Assert.Equal(20, (await api.GetAsync(ConfigMaps + "/a"))["data"].EnumerateObject().Count());
+    }
+
+    [Fact]
+    public async Task Patches_of_all_kinds_work()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        (await api.PostAsync(ConfigMaps, """{"metadata":{"name":"a","labels":{"x":"1"}},"data":{"k":"v"}}""")).Demand();
+        var merged = (await api.MergeAsync(ConfigMaps + "/a", """{"data":{"k":null,"m":"1"}}""")).Demand(200);
+        Assert.False(merged.Has("data.k"));
+        var json = (await api.SendAsync(
+            "PATCH", ConfigMaps + "/a", """[{"op":"test","path":"/data/m","value":"1"},{"op":"add","path":"/data/j","value":"2"}]""", "application/json-patch+json")).Demand(200);
+        Assert.Equal("2", json.Text("data.j"));
+        var strategic = (await api.SendAsync(
+            "PATCH", ConfigMaps + "/a", """{"metadata":{"labels":{"y":"2"}}}""", "application/strategic-merge-patch+json")).Demand(200);
+        Assert.Equal("1", strategic.Text("metadata.labels.x"));
+        (await api.SendAsync("PATCH", ConfigMaps + "/a", "{}", "application/unknown")).Demand(415);
+        (await api.MergeAsync(ConfigMaps + "/none", "{}")).Demand(404);
+        (await api.MergeAsync(ConfigMaps + "/a", """{"metadata":{"resourceVersion":"1"}}""")).Demand(409);
+        (await api.MergeAsync(ConfigMaps + "/a", """{"metadata":{"name":"b"}}""")).Demand(400);
+    }
+
+    [Fact]
+    public async Task A_dry_run_says_what_would_be_and_changes_nothing()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        (await api.PostAsync(ConfigMaps + "?dryRun=All", """{"metadata":{"name":"a"}}""")).Demand(201);
+        (await api.GetAsync(ConfigMaps + "/a")).Demand(404);
+        (await api.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Demand(201);
+        (await api.PostAsync(ConfigMaps + "?dryRun=All", """{"metadata":{"name":"a"}}""")).Demand(409);
+        (await api.DeleteAsync(ConfigMaps + "/a?dryRun=All")).Demand(200);
+        (await api.MergeAsync(ConfigMaps + "/a?dryRun=All", """{"data":{"k":"v"}}""")).Demand(200);
+        Assert.False((await api.GetAsync(ConfigMaps + "/a")).Demand(200).Has("data.k"));
+        (await api.PostAsync(ConfigMaps + "?dryRun=Some", """{"metadata":{"name":"b"}}""")).Demand(422);
+    }
+
+    [Fact]
+    public async Task Generation_counts_changes_of_what_is_wanted()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        const string Deployments = "/apis/apps/v1/namespaces/default/deployments";
+        var created = (await api.PostAsync(Deployments, Deployment("d", 1))).Demand(201);
+        Assert.Equal("1", created.Text("metadata.generation"));
+        Assert.False(created.Has("status.replicas"));
+        var scaled = (await api.MergeAsync(Deployments + "/d", """{"spec":{"replicas":3},"status":{"replicas":9}}""")).Demand(200);
+        Assert.Equal("2", scaled.Text("metadata.generation"));
+        Assert.False(scaled.Has("status.replicas"));
+        var labelled = (await api.MergeAsync(Deployments + "/d", """{"metadata":{"labels":{"a":"b"}}}""")).Demand(200);
+        Assert.Equal("2", labelled.Text("metadata.generation"));
+        var status = (await api.MergeAsync(Deployments + "/d/status", """{"spec":{"replicas":7},"status":{"replicas":3,"observedGeneration":2}}""")).Demand(200);
+        Assert.Equal(("2", "3", "3"), (status.Text("metadata.generation"), status.Text("spec.replicas"), status.Text("status.replicas")));
+    }
+
+    [Fact]
+    public async Task Scale_reads_and_changes_replicas()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        const string Path = "/apis/apps/v1/namespaces/default/deployments";
+        (await api.PostAsync(Path, Deployment("d", 2))).Demand(201);
+        var scale = (await api.GetAsync(Path + "/d/scale")).Demand(200);
+        Assert.Equal(("Scale", "2", "app=d"), (scale.Text("kind"), scale.Text("spec.replicas"), scale.Text("status.selector")));
+        (await api.MergeAsync(Path + "/d/scale", """{"spec":{"replicas":5}}""")).Demand(200);
+        var put = (await api.PutAsync(Path + "/d/scale", scale.Body.GetRawText())).Demand(409);
+        Assert.Equal("Conflict", put.Text("reason"));
+        Assert.Equal("5", (await api.GetAsync(Path + "/d")).Text("spec.replicas"));
+        (await api.MergeAsync(Path + "/d/scale", """{"spec":{"replicas":-1}}""")).Demand(422);
+    }
+
+    [Fact]
+    public async Task Without_the_store_writes_fail_and_are_known_not_to_have_happened()
+    {
+        var store = new Cacher.StallingStore();
+        await using var api = await new RegistryHarness(store).WithNamespaceAsync();
+        (await api.GetAsync("/api/v1/namespaces/default")).Demand(200);
+        store.Unavailable = true;
+        var failure = await Assert.ThrowsAsync<StoreUnavailableException>(() => api.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}"""));
+        Assert.False(failure.MayHaveApplied);
+        (await api.GetAsync("/api/v1/namespaces/default")).Demand(200);
+    }
+
+    internal static string Deployment(string name, int replicas) =>
+        $$"""
+        {"metadata":{"name":"{{name}}"},"spec":{"replicas":{{replicas}},"selector":{"matchLabels":{"app":"{{name}}"} },
+        "template":{"metadata":{"labels":{"app":"{{name}}"} },"spec":{"containers":[{"name":"c","image":"i"}]} } } }
+        """;
+}
