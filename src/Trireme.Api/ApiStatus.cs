@@ -105,6 +105,28 @@ public sealed record ApiStatus
     /// <summary>400.</summary>
     public static ApiStatus BadRequest(string message) => new() { Code = 400, Reason = "BadRequest", Message = message };
 
+    /// <summary>400 of a body that cannot be read as its kind: <c>Pod in version "v1" cannot be handled as a Pod: REASON</c>.</summary>
+    public static ApiStatus CannotDecode(GroupVersionKind kind, string reason) =>
+        BadRequest($"{kind.Kind} in version \"{kind.Version}\" cannot be handled as a {kind.Kind}: {reason}");
+
+    /// <summary>400 under <c>fieldValidation=Strict</c>: unknown fields are named by path, duplicate ones too.</summary>
+    public static ApiStatus StrictDecoding(GroupVersionKind kind, IEnumerable<string> unknownFields, IEnumerable<string> duplicateFields) =>
+        CannotDecode(kind, $"strict decoding error: {string.Join(", ", FieldWarnings(unknownFields, duplicateFields))}");
+
+    /// <summary>What <c>fieldValidation=Warn</c> puts into Warning headers: <c>unknown field "spec.foo"</c>.</summary>
+    public static IEnumerable<string> FieldWarnings(IEnumerable<string> unknownFields, IEnumerable<string> duplicateFields) =>
+        duplicateFields.Select(d => d.StartsWith("line ", StringComparison.Ordinal) ? d : $"duplicate field \"{d}\"")
+            .Concat(unknownFields.Select(u => $"unknown field \"{u}\""));
+
+    /// <summary>422 of a JSON patch that does not apply.</summary>
+    public static ApiStatus PatchNotApplicable(string reason) => new()
+    {
+        Code = 422,
+        Reason = "Invalid",
+        Message = "the server rejected our request due to an error in our request",
+        Causes = [new StatusCause("UnexpectedServerResponse", reason, "")],
+    };
+
     /// <summary>410 of a resourceVersion whose history is gone; the client lists again.</summary>
     public static ApiStatus Expired(string message) => new() { Code = 410, Reason = "Expired", Message = message };
 

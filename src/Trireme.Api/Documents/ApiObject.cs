@@ -76,6 +76,9 @@ public sealed class ApiObject : ApiNode, IEnumerable<KeyValuePair<string, ApiNod
         }
     }
 
+    /// <summary>As <see cref="Set"/>: for collection initializers.</summary>
+    public void Add(string name, ApiNode value) => Set(name, value);
+
     /// <summary>Sets the field to a string, or removes it when <paramref name="value"/> is null or empty.</summary>
     public void SetOrRemove(string name, string? value) => this[name] = string.IsNullOrEmpty(value) ? null : ApiScalar.String(value);
 

@@ -123,11 +123,28 @@ public sealed class SchemaNode
     /// <summary>The type of a field; null when the schema does not name it.</summary>
     public SchemaNode? Field(string name) => TryGetField(name, out var field) ? field.Schema : null;
 
+    /// <summary>The fields that Kubernetes writes even when they were not given: structs, and scalars that are not optional.</summary>
+    internal IReadOnlyList<SchemaField> ZeroValued { get; private set; } = [];
+
+    /// <summary>The fields with a static default that means something.</summary>
+    internal IReadOnlyList<SchemaField> Defaulted { get; private set; } = [];
+
     internal void SetFields(IReadOnlyList<SchemaField> fields)
     {
         Fields = fields;
         _byName = fields.ToDictionary(f => f.Name, StringComparer.Ordinal);
+        ZeroValued = [.. fields.Where(IsZeroValued)];
+        Defaulted = [.. fields.Where(f => f.Default is not null && !(f.OmitEmpty && !f.IsPointer && f.Default.ToString() is "\"\"" or "0" or "false"))];
     }
+
+    private static bool IsZeroValued(SchemaField field) => !field.IsPointer && !field.OmitZero && field.Schema.Kind switch
+    {
+        // Only the facts of built-in types say so; OmitEmpty does not leave out a struct.
+        SchemaKind.Object => field.Schema.TypeName is not null,
+        SchemaKind.Quantity => true,
+        SchemaKind.String or SchemaKind.Boolean or SchemaKind.Int32 or SchemaKind.Int64 => !field.OmitEmpty,
+        _ => false,
+    };
 }
 
 /// <summary>One named field of an object.</summary>
