@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Trireme.Cluster.Supervision;
+
+/// <summary>
+/// Starts components so that they do not depend on the supervisor's life: output goes straight to a file, never through a pipe, and
+/// the pid file is written by the process itself before it becomes the program.
+/// </summary>
+internal static class ProcessLauncher
+{
+    // A shell that only prepares and then becomes the program (same process id). Its built-ins do everything: no further process is made.
+    // The pid file is written here and not by the supervisor, so that a supervisor that dies in between still finds what it started.
+    private const string Script = """
+        umask 077
+        read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ started _ </proc/$$/stat
+        echo "$$ $started" >"$1"
+        [ "$3" = 0 ] || echo "$3" >/proc/self/oom_score_adj
+        ulimit -n "$(ulimit -H -n)"
+        exec </dev/null >>"$2" 2>&1
+        shift 3
+        umask 022
+        exec "$@"
+        """;
+
+    /// <summary>Starts a component. Dispose the process when it has ended.</summary>
+    /// <exception cref="System.ComponentModel.Win32Exception">There is no shell.</exception>
+    public static Process Start(ComponentSpec spec, string pidFile, string logFile)
+    {
+        var start = new ProcessStartInfo("/bin/sh") { UseShellExecute = false, WorkingDirectory = "/" };
+        string[] arguments =
+        [
+            "-c", Script, "sh", pidFile, logFile, spec.OomScoreAdjust.ToString(CultureInfo.InvariantCulture), spec.Command, .. spec.Arguments,
+        ];
+        foreach (var argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        foreach (var (name, value) in spec.Environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return Process.Start(start)!;
+    }
+
+    /// <summary>The process that a pid file names, if it is still that process.</summary>
+    public static LinuxProcess? Recall(string pidFile)
+    {
+        try
+        {
+            var parts = File.ReadAllText(pidFile).Split(' ', StringSplitOptions.TrimEntries);
+            if (parts.Length == 2
+                && int.TryParse(parts[0], CultureInfo.InvariantCulture, out var pid)
+                && long.TryParse(parts[1], CultureInfo.InvariantCulture, out var started))
+            {
+                var process = new LinuxProcess(pid, started);
+                return process.IsAlive ? process : null;
+            }
+        }
+        catch (IOException)
+        {
+            // No pid file: it never ran here.
+        }
+
+        return null;
+    }
+}
