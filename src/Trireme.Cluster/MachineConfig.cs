@@ -58,8 +58,14 @@ public sealed record MachineConfig
     /// <summary>Value of etcd's <c>--initial-cluster</c> at the member's first start; etcd ignores it later.</summary>
     public string EtcdInitialCluster { get; init; } = "";
 
-    /// <summary>Whether the member's first start joins members that are there.</summary>
+    /// <summary>
+    /// Whether the member belongs to a store that exists. False only until the very first member has started: a member that then
+    /// lost its data fails to start, and does not make a second, empty store.
+    /// </summary>
     public bool EtcdJoinsExisting { get; init; }
+
+    /// <summary>Whether this machine made the cluster; every other one joined it.</summary>
+    public bool CreatedCluster { get; init; }
 
     /// <summary>Components that the supervisor keeps running; grows while init or join proceed.</summary>
     public IReadOnlyList<string> Components { get; init; } = [];
@@ -131,6 +137,7 @@ public sealed record MachineConfig
         Add("etcdMember", EtcdMember);
         Add("etcdInitialCluster", EtcdInitialCluster);
         Add("etcdJoinsExisting", EtcdJoinsExisting ? "true" : "false");
+        Add("createdCluster", CreatedCluster ? "true" : "false");
         yaml.Append("components:\n");
         foreach (var component in Components)
         {
@@ -145,6 +152,49 @@ public sealed record MachineConfig
             {
                 yaml.Append(CultureInfo.InvariantCulture, $"{key}: \"{value}\"\n");
             }
+        }
+    }
+
+    /// <summary>The settings that all machines of the cluster share, as YAML.</summary>
+    public string ToClusterYaml()
+    {
+        var yaml = new StringBuilder();
+        yaml.Append(CultureInfo.InvariantCulture, $"apiVersion: {ApiVersion}\nkind: ClusterConfig\n");
+        foreach (var (key, value) in new[]
+        {
+            ("virtualIP", VirtualIP?.ToString()), ("controlPlaneEndpoint", ControlPlaneEndpoint), ("podCIDR", PodCidr),
+            ("serviceCIDR", ServiceCidr), ("clusterDomain", ClusterDomain),
+        })
+        {
+            if (value is { Length: > 0 })
+            {
+                yaml.Append(CultureInfo.InvariantCulture, $"{key}: \"{value}\"\n");
+            }
+        }
+
+        return yaml.ToString();
+    }
+
+    /// <summary>This machine with the cluster's settings.</summary>
+    /// <exception cref="FormatException">The text holds no settings.</exception>
+    public MachineConfig WithClusterYaml(string yaml)
+    {
+        try
+        {
+            var map = ReadMap(yaml);
+            string? Get(string key) => map.TryGetValue(key, out var values) ? values.Single() : null;
+            return this with
+            {
+                VirtualIP = Get("virtualIP") is { } vip ? IPAddress.Parse(vip) : null,
+                ControlPlaneEndpoint = Get("controlPlaneEndpoint"),
+                PodCidr = Get("podCIDR") ?? PodCidr,
+                ServiceCidr = Get("serviceCIDR") ?? ServiceCidr,
+                ClusterDomain = Get("clusterDomain") ?? ClusterDomain,
+            };
+        }
+        catch (YamlException e)
+        {
+            throw new FormatException($"The cluster's settings are no YAML: {e.Message}", e);
         }
     }
 
@@ -183,6 +233,7 @@ public sealed record MachineConfig
                 EtcdMember = Get("etcdMember") ?? "",
                 EtcdInitialCluster = Get("etcdInitialCluster") ?? "",
                 EtcdJoinsExisting = Get("etcdJoinsExisting") == "true",
+                CreatedCluster = Get("createdCluster") == "true",
                 Components = map.GetValueOrDefault("components") ?? [],
             };
         }

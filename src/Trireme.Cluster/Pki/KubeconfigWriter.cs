@@ -2,7 +2,10 @@ using System.Text;
 
 namespace Trireme.Cluster.Pki;
 
-/// <summary>Writes kubeconfig files that carry everything in themselves, so that one can be copied elsewhere.</summary>
+/// <summary>
+/// Writes kubeconfig files: for people one that carries everything in itself and can be copied elsewhere, for components one that names the
+/// certificate files, so that a renewed certificate is used without another word.
+/// </summary>
 public static class KubeconfigWriter
 {
     /// <summary>The kubeconfig as YAML text.</summary>
@@ -34,11 +37,44 @@ public static class KubeconfigWriter
 
         """;
 
-    /// <summary>Writes the file, readable by its owner only; leaves it alone when it already holds exactly this.</summary>
+    /// <summary>The kubeconfig of a component on this machine: it names the files below <c>pki/</c>, relative to its own place.</summary>
+    /// <param name="user">Name of the user entry.</param>
+    /// <param name="server">URL of the machine's balancer.</param>
+    /// <param name="certificate">Name of the client certificate in the layout of <see cref="PkiDirectory"/>.</param>
+    public static string ToComponentYaml(string user, Uri server, string certificate) => $"""
+        apiVersion: v1
+        kind: Config
+        current-context: {user}@trireme
+        clusters:
+        - name: trireme
+          cluster:
+            server: {server.GetLeftPart(UriPartial.Authority)}
+            certificate-authority: pki/ca.crt
+        contexts:
+        - name: {user}@trireme
+          context:
+            cluster: trireme
+            user: {user}
+        users:
+        - name: {user}
+          user:
+            client-certificate: pki/{certificate}.crt
+            client-key: pki/{certificate}.key
+
+        """;
+
+    /// <summary>Writes a self-contained file, readable by its owner only; leaves it alone when it already holds exactly this.</summary>
     /// <returns>Whether it was written.</returns>
-    public static bool Write(string path, string user, Uri server, string caPem, PemKeyPair client, string cluster = "trireme")
+    public static bool Write(string path, string user, Uri server, string caPem, PemKeyPair client, string cluster = "trireme") =>
+        WriteText(path, ToYaml(user, server, caPem, client, cluster));
+
+    /// <summary>Writes a component's file; leaves it alone when it already holds exactly this.</summary>
+    /// <returns>Whether it was written.</returns>
+    public static bool WriteForComponent(string path, string user, Uri server, string certificate) =>
+        WriteText(path, ToComponentYaml(user, server, certificate));
+
+    private static bool WriteText(string path, string text)
     {
-        var text = ToYaml(user, server, caPem, client, cluster);
         if (File.Exists(path) && File.ReadAllText(path) == text)
         {
             return false;

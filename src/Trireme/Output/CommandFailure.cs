@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Trireme.Client;
+using Trireme.Cluster.Phases;
 using Trireme.Lab;
 
 namespace Trireme.Output;
@@ -32,7 +33,7 @@ internal static class CommandFailure
             {
                 return Interrupted;
             }
-            catch (Exception e) when (e is LabException or ApiException or ApiUnavailableException or IOException or UnauthorizedAccessException or FormatException)
+            catch (Exception e) when (e is LabException or PhaseException or InvalidOperationException or ApiException or ApiUnavailableException or IOException or UnauthorizedAccessException or FormatException)
             {
                 return Report(e.Message);
             }

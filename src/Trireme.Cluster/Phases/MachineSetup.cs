@@ -1,0 +1,57 @@
+namespace Trireme.Cluster.Phases;
+
+/// <summary>
+/// Decides what init and join start from: a machine that was never set up, one on which they were interrupted (and go on), or one that must not be touched.
+/// </summary>
+public static class MachineSetup
+{
+    /// <summary>The configuration that init works on.</summary>
+    /// <exception cref="PhaseException">The machine belongs to a cluster that another machine made, or bears another name.</exception>
+    public static MachineConfig ForInit(MachineDirectory directory, MachineConfig wanted)
+    {
+        if (MachineConfig.TryLoad(directory) is { } present)
+        {
+            EnsureSameName(directory, present, wanted);
+            return present.CreatedCluster
+                ? Continue(present, wanted) with { VirtualIP = wanted.VirtualIP, ControlPlaneEndpoint = wanted.ControlPlaneEndpoint }
+                : throw new PhaseException($"This machine has joined a cluster ({directory.Root}): a second one is not made over it. Run 'trireme reset' first");
+        }
+
+        // Data without a configuration: somebody removed the file, and the store behind it may be the only one there is.
+        return Directory.Exists(Path.Combine(directory.Etcd, "member"))
+            ? throw new PhaseException($"{directory.Etcd} holds the data of a store but {directory.Config} is missing: restore it, or run 'trireme reset' to give the data up")
+            : wanted;
+    }
+
+    /// <summary>The configuration that join works on.</summary>
+    /// <exception cref="PhaseException">The machine made a cluster of its own, or has another role or name.</exception>
+    public static MachineConfig ForJoin(MachineDirectory directory, MachineConfig wanted)
+    {
+        if (MachineConfig.TryLoad(directory) is not { } present)
+        {
+            return wanted;
+        }
+
+        EnsureSameName(directory, present, wanted);
+        if (present.CreatedCluster)
+        {
+            throw new PhaseException($"This machine made a cluster of its own ({directory.Root}): run 'trireme reset' before it joins another");
+        }
+
+        return present.Role == wanted.Role
+            ? Continue(present, wanted)
+            : throw new PhaseException($"This machine is a {present.Role.ToString().ToLowerInvariant()} already: run 'trireme reset' before it joins in another role");
+    }
+
+    // What may change from one run to the next; everything else was settled by the first.
+    private static MachineConfig Continue(MachineConfig present, MachineConfig wanted) =>
+        present with { AdvertiseAddress = wanted.AdvertiseAddress, Zone = wanted.Zone ?? present.Zone, Schedulable = wanted.Schedulable };
+
+    private static void EnsureSameName(MachineDirectory directory, MachineConfig present, MachineConfig wanted)
+    {
+        if (present.Name != wanted.Name)
+        {
+            throw new PhaseException($"{directory.Root} belongs to the machine {present.Name}: give another --data-dir, or --name {present.Name}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+using Trireme.Cluster;
+using Trireme.Cluster.Joining;
+using Trireme.Cluster.Phases;
+
+namespace Trireme.Commands;
+
+/// <summary>Options that the commands for one machine share.</summary>
+internal static class MachineOptions
+{
+    public static Option<string> DataDirectory() => new("--data-dir")
+    {
+        Description = "Directory that holds everything of this machine",
+        HelpName = "DIR",
+        DefaultValueFactory = _ => MachineDirectory.DefaultRoot,
+    };
+
+    public static Option<string> NodeName() => new("--name")
+    {
+        Description = "Name of the node",
+        DefaultValueFactory = _ => Environment.MachineName.ToLowerInvariant(),
+    };
+
+    public static Option<string?> Zone() => new("--zone") { Description = "Failure zone of this machine (label topology.kubernetes.io/zone)" };
+
+    public static Option<string?> ImageArchive() => new("--image-tar")
+    {
+        Description = "Archive of the images of cluster services; made of this program when not given",
+        HelpName = "FILE",
+    };
+
+    public static Option<bool> DryRun() => new("--dry-run") { Description = "Say what would be done and change nothing" };
+
+    public static Option<string?> Kubeconfig() => new("--kubeconfig") { Description = "Kubeconfig of an administrator; DATA-DIR/admin.conf when not given", HelpName = "FILE" };
+
+    public static Option<BootstrapToken?> Token(string description) => new("--token")
+    {
+        Description = description,
+        HelpName = "ID.SECRET",
+        CustomParser = result =>
+        {
+            if (!BootstrapToken.TryParse(result.Tokens[0].Value, out var token))
+            {
+                result.AddError("--token must be six characters, a dot and sixteen characters of a-z and 0-9");
+            }
+
+            return token;
+        },
+    };
+
+    public static Option<CertificateKey?> CertificateKey(string description) => new("--certificate-key")
+    {
+        Description = description,
+        HelpName = "HEX",
+        CustomParser = result =>
+        {
+            if (!Cluster.Joining.CertificateKey.TryParse(result.Tokens[0].Value, out var key))
+            {
+                result.AddError("--certificate-key must be 64 hexadecimal digits");
+            }
+
+            return key;
+        },
+    };
+
+    /// <summary>The directory of a command line, absolute.</summary>
+    public static MachineDirectory Directory(ParseResult parsed, Option<string> option) => new(Path.GetFullPath(parsed.GetRequiredValue(option)));
+
+    /// <summary>The path of the kubeconfig of a command line.</summary>
+    /// <exception cref="PhaseException">It is not there.</exception>
+    public static string KubeconfigPath(ParseResult parsed, Option<string?> option, MachineDirectory directory)
+    {
+        var path = parsed.GetValue(option) ?? Environment.GetEnvironmentVariable("KUBECONFIG") ?? directory.AdminKubeconfig;
+        return File.Exists(path) ? path : throw new PhaseException($"{path} does not exist: give --kubeconfig, or run this on a server");
+    }
+
+    /// <summary>The address by which this machine is known elsewhere: the one its default route uses, else the first that is not its loopback.</summary>
+    /// <exception cref="PhaseException">The machine has none.</exception>
+    public static IPAddress DefaultAddress()
+    {
+        try
+        {
+            // Connecting a datagram socket sends nothing; it only asks the routing table.
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+            socket.Connect(IPAddress.Parse("192.0.2.1"), 9);
+            if (socket.LocalEndPoint is IPEndPoint { Address: var address } && !IPAddress.IsLoopback(address))
+            {
+                return address;
+            }
+        }
+        catch (SocketException)
+        {
+            // No route out.
+        }
+
+        return NetworkInterface.GetAllNetworkInterfaces()
+            .SelectMany(i => i.GetIPProperties().UnicastAddresses)
+            .Select(a => a.Address)
+            .FirstOrDefault(a => a.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(a))
+            ?? throw new PhaseException("This machine has no address in a network: give --advertise-address");
+    }
+
+    /// <summary>A duration such as <c>24h0m0s</c>, or 0 for never.</summary>
+    public static string Format(DateTimeOffset? time) => time?.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "never";
+}
