@@ -23,6 +23,7 @@ internal static class DemoCommand
             await using var app = builder.Build();
             app.Run(context => context.Response.WriteAsync($"Hello from {Environment.MachineName}\n", cancellationToken));
             await app.StartAsync(cancellationToken);
+            Console.WriteLine($"{Environment.MachineName} is listening on port {parsed.GetValue(port)}");
             await app.WaitForShutdownAsync(cancellationToken);
             return CommandFailure.Success;
         });
