@@ -2,7 +2,6 @@ using System.Text.Json;
 using Trireme.EndToEnd;
 
 [assembly: AssemblyFixture(typeof(LabFixture))]
-[assembly: Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace Trireme.EndToEnd;
 
