@@ -7,6 +7,7 @@ using Trireme.Cluster;
 using Trireme.Cluster.Images;
 using Trireme.Cluster.Pki;
 using Trireme.Lab.Readiness;
+using Trireme.Lab.Simulation;
 
 namespace Trireme.Lab;
 
@@ -32,6 +33,13 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
     public async Task<IReadOnlyDictionary<string, TimeSpan>> RunAsync(bool created, CancellationToken cancellationToken)
     {
         var spec = lab.Spec;
+        if (spec.Simulated)
+        {
+            await new SimulatedLab(lab.Store, spec, Environment.ProcessPath!).StartAsync(time, cancellationToken);
+            using var simulated = Connect();
+            return await new NodeReadiness(simulated, spec, time, _start, progress).WaitAsync(cancellationToken);
+        }
+
         var images = Path.Combine(lab.Store.Root, ".images", "trireme.tar");
         var archive = TriremeImages.EnsureArchiveAsync(images, Environment.ProcessPath!, cancellationToken);
         if (created)
@@ -54,7 +62,7 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
         }
 
         await WriteKubeconfigAsync(first, cancellationToken);
-        using var client = ApiClient.Create(Kubeconfig.Load(lab.Store.KubeconfigOf(spec.Name)), NullLoggerFactory.Instance, time, "trireme-lab/0.1.0");
+        using var client = Connect();
         var nodes = new NodeReadiness(client, spec, time, _start, progress);
         var ready = nodes.WaitAsync(cancellationToken);
         var others = spec.Machines.Skip(1).Where(m => !IsSetUp(m)).ToList();
@@ -108,6 +116,9 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
         ];
         return machine.Server ? [.. arguments, "--control-plane", "--certificate-key", secrets.CertificateKey] : arguments;
     }
+
+    private ApiClient Connect() =>
+        ApiClient.Create(Kubeconfig.Load(lab.Store.KubeconfigOf(lab.Spec.Name)), NullLoggerFactory.Instance, time, "trireme-lab/0.1.0");
 
     private static string AuthorityPin(string file)
     {

@@ -1,5 +1,6 @@
 using Trireme.Lab.Machines;
 using Trireme.Lab.Network;
+using Trireme.Lab.Simulation;
 
 namespace Trireme.Lab;
 
@@ -37,6 +38,10 @@ public sealed class LabHost(LabStore store, LabSpec spec, string program)
             }
 
             await Network.RemoveAsync(cancellationToken);
+        }
+        else
+        {
+            await new SimulatedLab(Store, Spec, program).StopAsync(cancellationToken);
         }
 
         Store.Delete(Spec.Name);
