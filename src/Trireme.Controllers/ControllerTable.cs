@@ -2,6 +2,9 @@ using Trireme.Controllers.Deployments;
 using Trireme.Controllers.Endpoints;
 using Trireme.Controllers.EndpointSlices;
 using Trireme.Controllers.Namespaces;
+using Trireme.Controllers.NodeIpam;
+using Trireme.Controllers.NodeLifecycle;
+using Trireme.Controllers.PodGc;
 using Trireme.Controllers.ReplicaSets;
 using Trireme.Controllers.RootCa;
 using Trireme.Controllers.Runtime;
@@ -23,6 +26,10 @@ public static class ControllerTable
         ("deployment-controller", c => new DeploymentController(c)),
         ("endpointslice-controller", c => new EndpointSliceController(c)),
         ("endpoints-controller", c => new EndpointsController(c)),
+        ("node-ipam-controller", c => c.Options.AllocateNodeCidrs ? new NodeIpamController(c) : null),
+        ("node-lifecycle-controller", c => new NodeLifecycleController(c, c.NodeDisruption)),
+        ("taint-eviction-controller", c => new TaintEvictionController(c, c.NodeDisruption)),
+        ("pod-garbage-collector-controller", c => new PodGcController(c)),
     ];
 
     /// <summary>The middles of upstream's flags <c>--concurrent-…-syncs</c>.</summary>

@@ -46,7 +46,7 @@ public abstract class Controller : IController
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         OnTermStarted();
-        var workers = new List<Task>();
+        var workers = new List<Task> { RunBackgroundAsync(cancellationToken) };
         for (var i = 0; i < _workers; i++)
         {
             workers.Add(Task.Run(() => WorkAsync(cancellationToken), CancellationToken.None));
@@ -62,6 +62,29 @@ public abstract class Controller : IController
     /// <summary>Forgets what was only true for an earlier term of leadership.</summary>
     protected virtual void OnTermStarted()
     {
+    }
+
+    /// <summary>Runs beside the workers for as long as the term lasts; for what no event announces.</summary>
+    protected virtual Task RunBackgroundAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Does something again and again, as <see cref="RunBackgroundAsync"/> needs it: failures of the API are logged and tried again next time.</summary>
+    protected async Task EveryAsync(TimeSpan period, Func<CancellationToken, Task> action, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        await Task.Yield();
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                await action(cancellationToken);
+            }
+            catch (Exception e) when (e is ApiException or ApiUnavailableException || (e is OperationCanceledException && cancellationToken.IsCancellationRequested))
+            {
+                Logger.LogDebug("{Controller}: {Reason}", Name, e.Message);
+            }
+
+            await Task.Delay(period, Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
     /// <summary>Asks for work on an object.</summary>

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Trireme.Client;
 using Trireme.Client.Events;
 using Trireme.Client.Informers;
+using Trireme.Controllers.NodeLifecycle;
 
 namespace Trireme.Controllers.Runtime;
 
@@ -26,4 +27,7 @@ public sealed class ControllerContext
     public required Func<Random> NewRandom { get; init; }
 
     public required ControllerMetrics Metrics { get; init; }
+
+    /// <summary>Shared by the controllers that judge nodes and evict from them.</summary>
+    public NodeDisruption NodeDisruption { get; } = new();
 }
