@@ -1,6 +1,7 @@
 using Trireme.Controllers.Deployments;
 using Trireme.Controllers.Endpoints;
 using Trireme.Controllers.EndpointSlices;
+using Trireme.Controllers.GarbageCollection;
 using Trireme.Controllers.Namespaces;
 using Trireme.Controllers.NodeIpam;
 using Trireme.Controllers.NodeLifecycle;
@@ -26,6 +27,7 @@ public static class ControllerTable
         ("deployment-controller", c => new DeploymentController(c)),
         ("endpointslice-controller", c => new EndpointSliceController(c)),
         ("endpoints-controller", c => new EndpointsController(c)),
+        ("garbage-collector-controller", c => new GarbageCollector(c)),
         ("node-ipam-controller", c => c.Options.AllocateNodeCidrs ? new NodeIpamController(c) : null),
         ("node-lifecycle-controller", c => new NodeLifecycleController(c, c.NodeDisruption)),
         ("taint-eviction-controller", c => new TaintEvictionController(c, c.NodeDisruption)),

@@ -74,9 +74,11 @@ internal sealed class MetadataListWatch(IApiClient client, ResourceInfo resource
         }
     }
 
-    /// <summary>Items of a list come without their kind.</summary>
+    /// <summary>Items of a list come without their kind. Labels and annotations, most of the bytes, are not what such an informer is for.</summary>
     private void Complete(PartialObjectMetadata obj)
     {
+        obj.Metadata.Annotations = null;
+        obj.Metadata.Labels = null;
         obj.ApiVersion = resource.ApiVersion;
         obj.Kind = resource.Kind;
     }

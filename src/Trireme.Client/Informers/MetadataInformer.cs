@@ -3,7 +3,7 @@ using Trireme.Api.Models;
 
 namespace Trireme.Client.Informers;
 
-/// <summary>A <see cref="ISharedInformer{T}"/> over the metadata of one resource. Its owner decides how long it runs: resources come and go.</summary>
+/// <summary>A <see cref="ISharedInformer{T}"/> over the metadata (without labels and annotations) of one resource. Its owner decides how long it runs: resources come and go.</summary>
 public sealed class MetadataInformer
 {
     private readonly SharedInformer<PartialObjectMetadata> _informer;

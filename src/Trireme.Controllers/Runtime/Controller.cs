@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Trireme.Api.Models;
@@ -82,6 +81,12 @@ public abstract class Controller : IController
             {
                 Logger.LogDebug("{Controller}: {Reason}", Name, e.Message);
             }
+#pragma warning disable CA1031 // a bug in one round must not end all further ones
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                Logger.LogError(e, "{Controller} failed", Name);
+            }
 
             await Task.Delay(period, Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -142,9 +147,10 @@ public abstract class Controller : IController
             Logger.LogWarning("{Key}: {Reason}", key, e.Message);
             Queue.AddRateLimited(key);
         }
-        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or ArgumentException or NullReferenceException or AggregateException)
+#pragma warning disable CA1031 // a bug, or an object that nobody foresaw: the other objects must not suffer
+        catch (Exception e)
+#pragma warning restore CA1031
         {
-            // A bug, or an object that nobody foresaw: the other objects must not suffer.
             Logger.LogError(e, "{Key} could not be reconciled", key);
             Queue.AddRateLimited(key);
         }

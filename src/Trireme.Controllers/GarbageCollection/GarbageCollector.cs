@@ -1,0 +1,390 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Net;
+using System.Text.Json;
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Trireme.Api.Models;
+using Trireme.Api.Models.Meta.V1;
+using Trireme.Client;
+using Trireme.Controllers.Runtime;
+using Trireme.Primitives;
+
+namespace Trireme.Controllers.GarbageCollection;
+
+/// <summary>Deletes objects all of whose owners are gone, whatever their kind; carries out foreground and orphaning deletion.</summary>
+/// <remarks>
+/// The graph of owners is built from informers of all kinds, and is never quite up to date. So before anything is deleted, the object and each owner that is
+/// missing are looked at live, and the deletion holds only for the version that was looked at. An owner is gone when nothing is found under its name, or something
+/// with another uid. For one object:
+/// <code>
+/// orphaning ────────────────► take it out of its dependents' owners, then drop its finalizer
+/// deleting its dependents ──► none blocks any more? drop its finalizer : look at those that block
+/// some owners live ─────────► take the gone ones out of its owners
+/// an owner waits for it ────► delete it in the foreground
+/// no owner lives ───────────► delete it (as its finalizers ask)
+/// </code>
+/// See https://kubernetes.io/docs/concepts/architecture/garbage-collection/.
+/// </remarks>
+public sealed class GarbageCollector : IController
+{
+    private const int MaxAbsent = 4096;
+    private static readonly TimeSpan _discoveryPeriod = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan _syncPoll = TimeSpan.FromMilliseconds(100);
+
+    private readonly ControllerContext _context;
+    private readonly ILogger _logger;
+    private readonly int _workers;
+
+    public GarbageCollector(ControllerContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        _context = context;
+        _logger = context.LoggerFactory.CreateLogger(Name);
+        _workers = context.Options.Workers("gc", 8);
+    }
+
+    public string Name => "garbage-collector-controller";
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        // A term starts with an empty graph: what the one of an earlier term said may no longer hold.
+        using var term = new Term(this);
+        await term.RunAsync(cancellationToken);
+    }
+
+    private sealed class Term(GarbageCollector collector) : IDisposable
+    {
+        private readonly OwnerGraph _graph = new();
+        private readonly WorkQueue<string> _queue = new(collector._context.TimeProvider);
+        private readonly ResourceMonitors _monitors =
+            new(collector._context.Informers, new DiscoveryClient(collector._context.Client), collector._logger);
+
+        // Uids are never used twice: what was absent once stays absent.
+        private readonly ConcurrentDictionary<string, bool> _absent = new(StringComparer.Ordinal);
+        private readonly TimeProvider _time = collector._context.TimeProvider;
+        private readonly IApiClient _client = collector._context.Client;
+        private readonly ILogger _logger = collector._logger;
+
+        public void Dispose() => _queue.Dispose();
+
+        public async Task RunAsync(CancellationToken cancellationToken)
+        {
+            var discovery = RefreshAsync(cancellationToken);
+            while (!_monitors.HasSynced && !cancellationToken.IsCancellationRequested)
+            {
+                await Task.Delay(_syncPoll, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
+            var workers = Enumerable.Range(0, collector._workers).Select(_ => Task.Run(() => WorkAsync(cancellationToken), CancellationToken.None));
+            await Task.WhenAll([discovery, .. workers]);
+            await _monitors.StopAsync();
+        }
+
+        private async Task RefreshAsync(CancellationToken cancellationToken)
+        {
+            while (!cancellationToken.IsCancellationRequested)
+            {
+                var pause = _discoveryPeriod;
+                try
+                {
+                    await _monitors.RefreshAsync(OnChange, meta => Look(_graph.Remove(meta.Uid ?? "")), cancellationToken);
+                }
+                catch (Exception e) when (e is ApiException or ApiUnavailableException or JsonException || (e is OperationCanceledException && cancellationToken.IsCancellationRequested))
+                {
+                    _logger.LogDebug("Discovery failed: {Reason}", e.Message);
+                    pause = TimeSpan.FromSeconds(1);
+                }
+
+                await Task.Delay(pause, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+
+        private void OnChange(ResourceInfo resource, ObjectMeta meta) => Look(_graph.Put(
+            new ObjectLocation(resource, new NamespacedName(meta.Namespace ?? "", meta.Name ?? "")), meta, Locate));
+
+        private ObjectLocation Locate(OwnerReference reference, string @namespace)
+        {
+            // An owner of a namespaced kind is in the namespace of what it owns.
+            var resource = _monitors.Resolve(reference.ApiVersion, reference.Kind);
+            return new ObjectLocation(resource, new NamespacedName(resource is { Namespaced: false } ? "" : @namespace, reference.Name ?? ""));
+        }
+
+        private void Look(IReadOnlyList<string> uids)
+        {
+            foreach (var uid in uids)
+            {
+                _queue.Add(uid);
+            }
+        }
+
+        private async Task WorkAsync(CancellationToken cancellationToken)
+        {
+            while (!cancellationToken.IsCancellationRequested)
+            {
+                string uid;
+                try
+                {
+                    uid = await _queue.GetAsync(cancellationToken);
+                }
+                catch (Exception e) when (e is OperationCanceledException or ChannelClosedException)
+                {
+                    return;
+                }
+
+                try
+                {
+                    await AttendAsync(uid, cancellationToken);
+                    _queue.Forget(uid);
+                }
+                catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+                {
+                    return;
+                }
+#pragma warning disable CA1031 // one object's trouble must not hold up the others
+                catch (Exception e)
+#pragma warning restore CA1031
+                {
+                    _logger.LogDebug("Object {Uid}: {Reason}", uid, e.Message);
+                    _queue.AddRateLimited(uid);
+                }
+                finally
+                {
+                    _queue.Done(uid);
+                }
+            }
+        }
+
+        private async Task AttendAsync(string uid, CancellationToken cancellationToken)
+        {
+            if (_graph.Find(uid) is not { } node || (node is { IsBeingDeleted: true, IsDeletingDependents: false, IsOrphaning: false, IsVirtual: false }))
+            {
+                return;
+            }
+
+            if (node.IsVirtual)
+            {
+                if (await IsGoneAsync(node, cancellationToken))
+                {
+                    // A node that stays virtual because of its dependents is not looked at again by itself; they are.
+                    Look(_graph.Remove(uid));
+                }
+
+                return;
+            }
+
+            if (await FetchAsync(node.Location, cancellationToken) is not { } live || live.Metadata.Uid != uid)
+            {
+                // The informer will say so too; it may be slow.
+                Look(_graph.Remove(uid));
+                return;
+            }
+
+            if (node.IsOrphaning)
+            {
+                await OrphanAsync(node, live, cancellationToken);
+            }
+            else if (node.IsDeletingDependents)
+            {
+                await AwaitDependentsAsync(node, live, cancellationToken);
+            }
+            else
+            {
+                await JudgeAsync(node, live, cancellationToken);
+            }
+        }
+
+        private async Task JudgeAsync(GraphNode node, PartialObjectMetadata live, CancellationToken cancellationToken)
+        {
+            var owners = live.Metadata.OwnerReferences ?? [];
+            if (owners.Count == 0 || live.Metadata.DeletionTimestamp is not null)
+            {
+                return;
+            }
+
+            var (solid, gone, waiting) = await ClassifyAsync(node, owners, cancellationToken);
+            if (solid.Count > 0)
+            {
+                if (gone.Count + waiting.Count > 0)
+                {
+                    await PatchOwnersAsync(node.Location, live, solid, cancellationToken);
+                }
+
+                return;
+            }
+
+            if (waiting.Count > 0)
+            {
+                var dependents = _graph.Dependents(node.Uid);
+                if (dependents.Any(d => d.IsDeletingDependents))
+                {
+                    // A circle of objects that all wait for each other: let this one's owners no longer wait for it.
+                    var unblocked = owners.Select(o => o.Clone()).ToList();
+                    unblocked.ForEach(o => o.BlockOwnerDeletion = false);
+                    live = await PatchOwnersAsync(node.Location, live, unblocked, cancellationToken) ?? live;
+                }
+
+                await DeleteAsync(node, live, dependents.Count > 0 ? "Foreground" : "Background", cancellationToken);
+                return;
+            }
+
+            var finalizers = live.Metadata.Finalizers ?? [];
+            await DeleteAsync(
+                node,
+                live,
+                finalizers.Contains(OwnerGraph.OrphanFinalizer) ? "Orphan" : finalizers.Contains(OwnerGraph.ForegroundFinalizer) ? "Foreground" : "Background",
+                cancellationToken);
+        }
+
+        private async Task<(List<OwnerReference> Solid, List<OwnerReference> Gone, List<OwnerReference> Waiting)> ClassifyAsync(
+            GraphNode node, List<OwnerReference> owners, CancellationToken cancellationToken)
+        {
+            var (solid, gone, waiting) = (new List<OwnerReference>(), new List<OwnerReference>(), new List<OwnerReference>());
+            foreach (var owner in owners)
+            {
+                var known = _graph.Find(owner.Uid ?? "");
+                if (known is { IsVirtual: false })
+                {
+                    (known.IsDeletingDependents ? waiting : solid).Add(owner);
+                    continue;
+                }
+
+                var location = Locate(owner, node.Location.Key.Namespace);
+                var absent = _absent.ContainsKey(owner.Uid ?? "")
+                    || await IsGoneAsync(new GraphNode(owner.Uid ?? "", location, [], true, false, false, false), cancellationToken);
+                (absent ? gone : solid).Add(owner);
+            }
+
+            return (solid, gone, waiting);
+        }
+
+        /// <summary>Asks the API itself whether an owner is there.</summary>
+        /// <exception cref="InvalidOperationException">It is of a kind that cannot be asked for now: nothing may be concluded.</exception>
+        private async Task<bool> IsGoneAsync(GraphNode owner, CancellationToken cancellationToken)
+        {
+            if (_absent.ContainsKey(owner.Uid))
+            {
+                return true;
+            }
+
+            if (owner.Location.Resource is null)
+            {
+                throw new InvalidOperationException($"The kind of owner {owner.Location.Key} is not served");
+            }
+
+            if (await FetchAsync(owner.Location, cancellationToken) is { } live && live.Metadata.Uid == owner.Uid)
+            {
+                return false;
+            }
+
+            if (_absent.Count >= MaxAbsent)
+            {
+                _absent.Clear();
+            }
+
+            _absent[owner.Uid] = true;
+            return true;
+        }
+
+        private async Task AwaitDependentsAsync(GraphNode node, PartialObjectMetadata live, CancellationToken cancellationToken)
+        {
+            var blocking = _graph.Dependents(node.Uid)
+                .Where(d => d.Owners.Any(o => o.Uid == node.Uid && o.BlockOwnerDeletion == true)).ToList();
+            if (blocking.Count == 0)
+            {
+                await DropFinalizerAsync(node.Location, live, OwnerGraph.ForegroundFinalizer, cancellationToken);
+                return;
+            }
+
+            Look([.. blocking.Where(b => !b.IsDeletingDependents).Select(b => b.Uid)]);
+        }
+
+        private async Task OrphanAsync(GraphNode node, PartialObjectMetadata live, CancellationToken cancellationToken)
+        {
+            foreach (var dependent in _graph.Dependents(node.Uid))
+            {
+                if (await FetchAsync(dependent.Location, cancellationToken) is { } child && child.Metadata.Uid == dependent.Uid)
+                {
+                    var others = (child.Metadata.OwnerReferences ?? []).Where(o => o.Uid != node.Uid).ToList();
+                    await PatchOwnersAsync(dependent.Location, child, others, cancellationToken);
+                }
+            }
+
+            await DropFinalizerAsync(node.Location, live, OwnerGraph.OrphanFinalizer, cancellationToken);
+        }
+
+        private async Task<PartialObjectMetadata?> FetchAsync(ObjectLocation location, CancellationToken cancellationToken)
+        {
+            var path = location.Resource!.Path(location.Key.Namespace, location.Key.Name);
+            using var response = await _client.SendAsync(HttpMethod.Get, path, null, null, cancellationToken);
+            var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
+            return response.StatusCode switch
+            {
+                HttpStatusCode.OK => ModelJson.Read<PartialObjectMetadata>(body),
+                HttpStatusCode.NotFound => null,
+                _ => throw ApiException.From(response.StatusCode, body),
+            };
+        }
+
+        private async Task DeleteAsync(GraphNode node, PartialObjectMetadata live, string policy, CancellationToken cancellationToken)
+        {
+            _logger.LogInformation("Deleting {Resource} {Key}: its owners are gone ({Policy})", node.Location.Resource!.Plural, node.Location.Key, policy);
+            var options = new DeleteRequest(PropagationPolicy: policy, PreconditionUid: node.Uid, PreconditionResourceVersion: live.Metadata.ResourceVersion);
+            await SendAsync(HttpMethod.Delete, node.Location, options.ToUtf8(), "application/json", cancellationToken);
+        }
+
+        private Task<PartialObjectMetadata?> PatchOwnersAsync(
+            ObjectLocation location, PartialObjectMetadata live, List<OwnerReference> owners, CancellationToken cancellationToken) =>
+            PatchAsync(location, live, cancellationToken, writer =>
+            {
+                writer.WriteStartArray("ownerReferences"u8);
+                owners.ForEach(o => o.Write(writer));
+                writer.WriteEndArray();
+            });
+
+        private Task<PartialObjectMetadata?> DropFinalizerAsync(ObjectLocation location, PartialObjectMetadata live, string finalizer, CancellationToken cancellationToken) =>
+            live.Metadata.Finalizers?.Contains(finalizer) != true ? Task.FromResult<PartialObjectMetadata?>(null) : PatchAsync(location, live, cancellationToken, writer =>
+            {
+                writer.WriteStartArray("finalizers"u8);
+                foreach (var other in live.Metadata.Finalizers.Where(f => f != finalizer))
+                {
+                    writer.WriteStringValue(other);
+                }
+
+                writer.WriteEndArray();
+            });
+
+        private async Task<PartialObjectMetadata?> PatchAsync(
+            ObjectLocation location, PartialObjectMetadata live, CancellationToken cancellationToken, Action<Utf8JsonWriter> write)
+        {
+            var buffer = new ArrayBufferWriter<byte>();
+            using (var writer = new Utf8JsonWriter(buffer))
+            {
+                writer.WriteStartObject();
+                writer.WriteStartObject("metadata"u8);
+                writer.WriteString("uid"u8, live.Metadata.Uid);
+                writer.WriteString("resourceVersion"u8, live.Metadata.ResourceVersion);
+                write(writer);
+                writer.WriteEndObject();
+                writer.WriteEndObject();
+            }
+
+            return await SendAsync(HttpMethod.Patch, location, buffer.WrittenMemory, "application/merge-patch+json", cancellationToken);
+        }
+
+        /// <returns>Null when the object is gone.</returns>
+        private async Task<PartialObjectMetadata?> SendAsync(
+            HttpMethod method, ObjectLocation location, ReadOnlyMemory<byte> body, string contentType, CancellationToken cancellationToken)
+        {
+            var path = location.Resource!.Path(location.Key.Namespace, location.Key.Name);
+            using var response = await _client.SendAsync(method, path, body, contentType, cancellationToken);
+            var answer = await response.Content.ReadAsByteArrayAsync(cancellationToken);
+            return response.StatusCode switch
+            {
+                HttpStatusCode.NotFound => null,
+                _ when response.IsSuccessStatusCode => ModelJson.Read<PartialObjectMetadata>(answer),
+                _ => throw ApiException.From(response.StatusCode, answer),
+            };
+        }
+    }
+}
