@@ -10,13 +10,13 @@ namespace Trireme.Cluster.Supervision;
 internal static class ProcessLauncher
 {
     // A shell that only prepares and then becomes the program (same process id). Its built-ins do everything: no further process is made.
-    // The pid file is written here and not by the supervisor, so that a supervisor that dies in between still finds what it started.
+    // The pid file is written here too, so that a supervisor that dies right after the start still finds what it started; appended, because
+    // truncating would leave a moment in which the file says nothing. The last line counts.
     private const string Script = """
         umask 077
         read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ started _ </proc/$$/stat
-        echo "$$ $started" >"$1"
+        echo "$$ $started" >>"$1"
         [ "$3" = 0 ] || echo "$3" >/proc/self/oom_score_adj
-        ulimit -n "$(ulimit -H -n)"
         exec </dev/null >>"$2" 2>&1
         shift 3
         umask 022
@@ -42,7 +42,14 @@ internal static class ProcessLauncher
             start.Environment[name] = value;
         }
 
-        return Process.Start(start)!;
+        var process = Process.Start(start)!;
+        if (LinuxProcess.Find(process.Id) is { } started)
+        {
+            // The same again: whoever sees the component running must also find it in the file.
+            PrivateFile.Write(pidFile, $"{started.Pid} {started.StartTime}\n");
+        }
+
+        return process;
     }
 
     /// <summary>The process that a pid file names, if it is still that process.</summary>
@@ -50,7 +57,7 @@ internal static class ProcessLauncher
     {
         try
         {
-            var parts = File.ReadAllText(pidFile).Split(' ', StringSplitOptions.TrimEntries);
+            var parts = (File.ReadAllLines(pidFile) is [.., var last] ? last : "").Split(' ');
             if (parts.Length == 2
                 && int.TryParse(parts[0], CultureInfo.InvariantCulture, out var pid)
                 && long.TryParse(parts[1], CultureInfo.InvariantCulture, out var started))
