@@ -17,6 +17,8 @@ var root = new RootCommand("A highly available Kubernetes: one program that turn
     TokenCommand.Create(),
     StatusCommand.Create(),
     DemoCommand.Create(),
+    ServerCommand.Create(),
+    ApiServerCommand.Create(),
     ControllerManagerCommand.Create(),
     SchedulerCommand.Create(),
 };
