@@ -67,7 +67,7 @@ public class FaultTests(LabFixture lab, ITestOutputHelper output)
         }
 
         using var json = JsonDocument.Parse(status.Output);
-        var margin = json.RootElement.GetProperty("etcd").GetProperty("canLose").GetInt32();
+        var margin = json.RootElement.GetProperty("quorum").GetProperty("margin").GetInt32();
         var ready = json.RootElement.GetProperty("nodes").EnumerateArray().Count(n => n.GetProperty("ready").GetBoolean());
         return (margin == 1 && ready == 3, status.Output);
     });
@@ -75,7 +75,7 @@ public class FaultTests(LabFixture lab, ITestOutputHelper output)
     private static async Task<string> EtcdLeaderAsync()
     {
         using var status = await LabFixture.StatusAsync();
-        return status.RootElement.GetProperty("etcd").GetProperty("leader").GetString()!;
+        return status.RootElement.GetProperty("members").EnumerateArray().Single(m => m.GetProperty("leader").GetBoolean()).GetProperty("machine").GetString()!;
     }
 
     private async Task<string> HolderAsync(string lease)

@@ -42,7 +42,8 @@ public sealed class MachineComponents(MachineDirectory directory, MachineConfig 
             name,
             [
                 "--kubeconfig", directory.ProxyKubeconfig, "--hostname-override", config.Name, "--cluster-cidr", config.PodCidr,
-                "--cni-conf-dir", directory.CniConfig, "--cni-state-dir", directory.CniState,
+                "--service-cluster-ip-range", config.ServiceCidr, "--cni-conf-dir", directory.CniConfig, "--cni-state-dir", directory.CniState,
+                "--state-dir", Path.Combine(directory.Root, "proxy"),
             ],
             -999),
         Keepalived => new ComponentSpec(name, programs.Keepalived, new KeepalivedConfig(directory, config).Arguments) { OomScoreAdjust = -999 },
