@@ -39,6 +39,9 @@ internal sealed record AdmissionRequest
 
     public bool DryRun { get; init; }
 
+    /// <summary>For questions about the user beyond the request itself; null for what the server does on its own.</summary>
+    public Authz.IAuthorizer? Authorizer { get; init; }
+
     /// <summary>Adds a warning to the answer.</summary>
     public required Action<string> Warn { get; init; }
 

@@ -30,5 +30,22 @@ public sealed partial class ResourceRegistry
         [("pods", "eviction")] = new EvictionHandler(_objects, this, _time, _options.StoreRoot),
     };
 
-    private AdmissionChain CreateAdmission(NameGenerator names) => new([]);
+    private AdmissionChain CreateAdmission(NameGenerator names)
+    {
+        var lookup = new ResourceLookup(this, _store, _options.StoreRoot);
+        return new AdmissionChain(
+        [
+            new NamespaceLifecycle(lookup),
+            new LimitRanger(lookup),
+            new ServiceAccountAdmission(lookup, names, _time),
+            new TaintNodesByCondition(),
+            new Priority(lookup),
+            new DefaultTolerationSeconds(),
+            new PodTopologyLabels(lookup),
+            new DefaultClasses(lookup),
+            new NodeRestriction(),
+            new RbacEscalation(lookup),
+            new ResourceQuotaAdmission(lookup, this),
+        ]);
+    }
 }

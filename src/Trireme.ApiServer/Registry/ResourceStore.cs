@@ -283,6 +283,7 @@ internal sealed partial class ResourceStore(
         Object = obj,
         OldObject = old,
         DryRun = request.DryRun,
+        Authorizer = RequestContext.Of(request.Http).Authorizer,
         Warn = request.Warn,
     };
 
