@@ -54,6 +54,9 @@ public sealed class EtcdStore : IRevisionedStore
             logger);
     }
 
+    /// <summary>The member in use, if there is one now.</summary>
+    public Uri? MemberInUse => _pool.Current?.Member.Endpoint;
+
     /// <inheritdoc/>
     public async ValueTask<GetResult> GetAsync(
         string key, Revision? at = null, CancellationToken cancellationToken = default)

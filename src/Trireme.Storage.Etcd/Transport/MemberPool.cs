@@ -39,6 +39,18 @@ internal sealed partial class MemberPool : IDisposable
         _logger = logger;
     }
 
+    /// <summary>The member in use, if there is one now.</summary>
+    public EtcdMember.Session? Current
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _current;
+            }
+        }
+    }
+
     /// <summary>What is wrong with each member, for messages.</summary>
     public string Trouble => string.Join("; ", _members.Select(m => m.LastError).OfType<string>());
 
