@@ -15,6 +15,7 @@ using Trireme.ApiServer.Discovery;
 using Trireme.ApiServer.FlowControl;
 using Trireme.ApiServer.Health;
 using Trireme.ApiServer.Pipeline;
+using Trireme.ApiServer.Protobuf;
 using Trireme.Component.Certificates;
 using Trireme.Component.Health;
 using Trireme.Component.Lifetime;
@@ -30,7 +31,7 @@ namespace Trireme.ApiServer;
 /// <remarks>
 /// The pipeline, in order:
 /// <code>
-/// recover -> balance -> authenticate -> audit -> impersonate -> flow control -> authorize -> dispatch -> resources | connect | reviews | discovery
+/// recover -> balance -> authenticate -> audit -> impersonate -> flow control -> authorize -> decode -> dispatch -> resources | connect | reviews | discovery
 /// </code>
 /// Shutdown, once <see cref="RunAsync"/> is cancelled:
 /// <list type="number">
@@ -164,7 +165,7 @@ public sealed class ApiServerHost
             keys.ToJsonWebKeySet());
 
         // The pipeline, from its end.
-        var authorization = new AuthorizationStage(authorizer, () => rbac.HasSynced, dispatch.InvokeAsync);
+        var authorization = new AuthorizationStage(authorizer, () => rbac.HasSynced, new ProtobufBodyStage(dispatch.InvokeAsync).InvokeAsync);
         var flowControl = new FlowControlStage(flows, _metrics, _timeProvider, authorization.InvokeAsync);
         var impersonation = new ImpersonationStage(authorizer, flowControl.InvokeAsync);
         var auditing = new AuditStage(audit, _timeProvider, impersonation.InvokeAsync);
