@@ -357,7 +357,8 @@ internal static class ProtobufDecoder
         {
             if (reader.Number == schemaNumber && reader.HasBytes)
             {
-                (schema, hasSchema) = (reader.Bytes, true);
+                schema = reader.Bytes;
+                hasSchema = true;
             }
             else if (reader.Number == 1)
             {

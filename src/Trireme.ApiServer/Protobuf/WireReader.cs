@@ -31,7 +31,9 @@ internal ref struct WireReader(ReadOnlySpan<byte> message)
 
         var tag = ReadVarint();
         Number = (int)(tag >> 3);
-        (Value, Bytes, HasBytes) = (0, default, false);
+        Value = 0;
+        Bytes = default;
+        HasBytes = false;
         switch (tag & 7)
         {
             case 0:
