@@ -1,6 +1,8 @@
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
+using Trireme.Api.Documents;
 using Trireme.Api.Models;
+using Trireme.Api.Protobuf;
 
 namespace Trireme.ApiServer.Pipeline;
 
@@ -42,8 +44,8 @@ public static class JsonAnswer
         }
     }
 
-    /// <summary>Reads the request's body whole.</summary>
-    /// <exception cref="ApiStatusException">It is larger than <see cref="MaxBodyBytes"/>.</exception>
+    /// <summary>Reads the request's body whole. One in Protobuf is turned into JSON here, so that nobody behind knows of the difference.</summary>
+    /// <exception cref="ApiStatusException">It is larger than <see cref="MaxBodyBytes"/>, or malformed Protobuf.</exception>
     public static async Task<byte[]> ReadBodyAsync(HttpContext http)
     {
         using var buffer = new MemoryStream();
@@ -59,6 +61,26 @@ public static class JsonAnswer
             buffer.Write(chunk, 0, read);
         }
 
-        return buffer.ToArray();
+        return http.Request.ContentType?.StartsWith(ProtobufDocuments.MediaType, StringComparison.OrdinalIgnoreCase) == true
+            ? FromProtobuf(http, buffer.GetBuffer().AsSpan(0, (int)buffer.Length))
+            : buffer.ToArray();
+    }
+
+    private static byte[] FromProtobuf(HttpContext http, ReadOnlySpan<byte> body)
+    {
+        http.Request.ContentType = ContentType;
+        if (body.IsEmpty)
+        {
+            return [];
+        }
+
+        try
+        {
+            return ProtobufDocuments.Parse(body).ToUtf8();
+        }
+        catch (ApiDocumentException e)
+        {
+            throw new ApiStatusException(ApiStatus.BadRequest(e.Message));
+        }
     }
 }
