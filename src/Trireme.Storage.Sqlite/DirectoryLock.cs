@@ -17,15 +17,16 @@ internal sealed class DirectoryLock : IDisposable
         try
         {
             var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            file.SetLength(0);
-            file.Write(System.Text.Encoding.ASCII.GetBytes($"{Environment.ProcessId}\n"));
-            file.Flush();
+
+            // Beside the locked file, which nobody else can open.
+            File.WriteAllText(OwnerPath(directory), $"{Environment.ProcessId}\n");
             return new DirectoryLock(file);
         }
         catch (IOException e) when (File.Exists(path))
         {
             throw new StoreUnavailableException(
-                $"Store directory {directory} is in use by another server{Owner(path)}: stop it, or choose another data directory",
+                $"Store directory {directory} is in use by another server{Owner(directory)}: "
+                    + "stop it, or choose another data directory",
                 mayHaveApplied: false,
                 e);
         }
@@ -34,15 +35,13 @@ internal sealed class DirectoryLock : IDisposable
     // The lock file stays: removing it would let a third process lock a file that the second still holds under the same name.
     public void Dispose() => _file.Dispose();
 
-    private static string Owner(string path)
+    private static string OwnerPath(string directory) => Path.Combine(directory, "lock.owner");
+
+    private static string Owner(string directory)
     {
         try
         {
-            // Not through FileStream, which would ask for the very lock that is taken.
-            using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            Span<byte> text = stackalloc byte[20];
-            var length = RandomAccess.Read(handle, text, 0);
-            return length > 1 ? $" (process {System.Text.Encoding.ASCII.GetString(text[..length]).Trim()})" : "";
+            return $" (process {File.ReadAllText(OwnerPath(directory)).Trim()})";
         }
         catch (IOException)
         {
