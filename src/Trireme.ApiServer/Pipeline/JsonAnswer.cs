@@ -1,8 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
-using Trireme.Api.Documents;
 using Trireme.Api.Models;
-using Trireme.Api.Protobuf;
 
 namespace Trireme.ApiServer.Pipeline;
 
@@ -44,8 +42,8 @@ public static class JsonAnswer
         }
     }
 
-    /// <summary>Reads the request's body whole. One in Protobuf is turned into JSON here, so that nobody behind knows of the difference.</summary>
-    /// <exception cref="ApiStatusException">It is larger than <see cref="MaxBodyBytes"/>, or malformed Protobuf.</exception>
+    /// <summary>Reads the request's body whole.</summary>
+    /// <exception cref="ApiStatusException">It is larger than <see cref="MaxBodyBytes"/>.</exception>
     public static async Task<byte[]> ReadBodyAsync(HttpContext http)
     {
         using var buffer = new MemoryStream();
@@ -61,26 +59,6 @@ public static class JsonAnswer
             buffer.Write(chunk, 0, read);
         }
 
-        return http.Request.ContentType?.StartsWith(ProtobufDocuments.MediaType, StringComparison.OrdinalIgnoreCase) == true
-            ? FromProtobuf(http, buffer.GetBuffer().AsSpan(0, (int)buffer.Length))
-            : buffer.ToArray();
-    }
-
-    private static byte[] FromProtobuf(HttpContext http, ReadOnlySpan<byte> body)
-    {
-        http.Request.ContentType = ContentType;
-        if (body.IsEmpty)
-        {
-            return [];
-        }
-
-        try
-        {
-            return ProtobufDocuments.Parse(body).ToUtf8();
-        }
-        catch (ApiDocumentException e)
-        {
-            throw new ApiStatusException(ApiStatus.BadRequest(e.Message));
-        }
+        return buffer.ToArray();
     }
 }
