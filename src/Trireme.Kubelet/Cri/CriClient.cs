@@ -14,10 +14,10 @@ namespace Trireme.Kubelet.Cri;
 public sealed class CriClient : ICri, IDisposable
 {
     /// <summary>Deadline of calls that only ask.</summary>
-    private static readonly TimeSpan s_query = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _query = TimeSpan.FromSeconds(30);
 
     /// <summary>Deadline of calls that start and stop things; CNI plugins and slow disks live inside it. Upstream's runtimeRequestTimeout.</summary>
-    private static readonly TimeSpan s_action = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan _action = TimeSpan.FromMinutes(2);
 
     private readonly GrpcChannel _channel;
     private readonly RuntimeService.RuntimeServiceClient _runtime;
@@ -62,93 +62,93 @@ public sealed class CriClient : ICri, IDisposable
     public void Dispose() => _channel.Dispose();
 
     public Task<VersionResponse> VersionAsync(CancellationToken cancellationToken) =>
-        CallAsync(o => _runtime.VersionAsync(new VersionRequest { Version = "v1" }, o), s_query, cancellationToken);
+        CallAsync(o => _runtime.VersionAsync(new VersionRequest { Version = "v1" }, o), _query, cancellationToken);
 
     public async Task<RuntimeStatus> StatusAsync(CancellationToken cancellationToken) =>
-        (await CallAsync(o => _runtime.StatusAsync(new StatusRequest(), o), s_query, cancellationToken)).Status ?? new RuntimeStatus();
+        (await CallAsync(o => _runtime.StatusAsync(new StatusRequest(), o), _query, cancellationToken)).Status ?? new RuntimeStatus();
 
     public async Task<string> RunPodSandboxAsync(PodSandboxConfig config, string runtimeHandler, CancellationToken cancellationToken) =>
         (await CallAsync(
             o => _runtime.RunPodSandboxAsync(new RunPodSandboxRequest { Config = config, RuntimeHandler = runtimeHandler }, o),
-            s_action * 2,
+            _action * 2,
             cancellationToken)).PodSandboxId;
 
     public Task StopPodSandboxAsync(string sandboxId, CancellationToken cancellationToken) =>
         IgnoreMissingAsync(CallAsync(
-            o => _runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = sandboxId }, o), s_action, cancellationToken));
+            o => _runtime.StopPodSandboxAsync(new StopPodSandboxRequest { PodSandboxId = sandboxId }, o), _action, cancellationToken));
 
     public Task RemovePodSandboxAsync(string sandboxId, CancellationToken cancellationToken) =>
         IgnoreMissingAsync(CallAsync(
-            o => _runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = sandboxId }, o), s_action, cancellationToken));
+            o => _runtime.RemovePodSandboxAsync(new RemovePodSandboxRequest { PodSandboxId = sandboxId }, o), _action, cancellationToken));
 
     public async Task<PodSandboxStatus?> PodSandboxStatusAsync(string sandboxId, CancellationToken cancellationToken) =>
         (await FindAsync(CallAsync(
-            o => _runtime.PodSandboxStatusAsync(new PodSandboxStatusRequest { PodSandboxId = sandboxId }, o), s_query, cancellationToken)))?.Status;
+            o => _runtime.PodSandboxStatusAsync(new PodSandboxStatusRequest { PodSandboxId = sandboxId }, o), _query, cancellationToken)))?.Status;
 
     public async Task<IReadOnlyList<PodSandbox>> ListPodSandboxAsync(PodSandboxFilter? filter, CancellationToken cancellationToken) =>
         (await CallAsync(
-            o => _runtime.ListPodSandboxAsync(new ListPodSandboxRequest { Filter = filter }, o), s_query, cancellationToken)).Items;
+            o => _runtime.ListPodSandboxAsync(new ListPodSandboxRequest { Filter = filter }, o), _query, cancellationToken)).Items;
 
     public async Task<string> CreateContainerAsync(
         string sandboxId, ContainerConfig config, PodSandboxConfig sandboxConfig, CancellationToken cancellationToken) =>
         (await CallAsync(
             o => _runtime.CreateContainerAsync(
                 new CreateContainerRequest { PodSandboxId = sandboxId, Config = config, SandboxConfig = sandboxConfig }, o),
-            s_action,
+            _action,
             cancellationToken)).ContainerId;
 
     public Task StartContainerAsync(string containerId, CancellationToken cancellationToken) =>
-        CallAsync(o => _runtime.StartContainerAsync(new StartContainerRequest { ContainerId = containerId }, o), s_action, cancellationToken);
+        CallAsync(o => _runtime.StartContainerAsync(new StartContainerRequest { ContainerId = containerId }, o), _action, cancellationToken);
 
     public Task StopContainerAsync(string containerId, TimeSpan timeout, CancellationToken cancellationToken) =>
         IgnoreMissingAsync(CallAsync(
             o => _runtime.StopContainerAsync(
                 new StopContainerRequest { ContainerId = containerId, Timeout = (long)timeout.TotalSeconds }, o),
-            timeout + s_action,
+            timeout + _action,
             cancellationToken));
 
     public Task RemoveContainerAsync(string containerId, CancellationToken cancellationToken) =>
         IgnoreMissingAsync(CallAsync(
-            o => _runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = containerId }, o), s_action, cancellationToken));
+            o => _runtime.RemoveContainerAsync(new RemoveContainerRequest { ContainerId = containerId }, o), _action, cancellationToken));
 
     public async Task<IReadOnlyList<Container>> ListContainersAsync(ContainerFilter? filter, CancellationToken cancellationToken) =>
         (await CallAsync(
-            o => _runtime.ListContainersAsync(new ListContainersRequest { Filter = filter }, o), s_query, cancellationToken)).Containers;
+            o => _runtime.ListContainersAsync(new ListContainersRequest { Filter = filter }, o), _query, cancellationToken)).Containers;
 
     public async Task<ContainerStatus?> ContainerStatusAsync(string containerId, CancellationToken cancellationToken) =>
         (await FindAsync(CallAsync(
-            o => _runtime.ContainerStatusAsync(new ContainerStatusRequest { ContainerId = containerId }, o), s_query, cancellationToken)))?.Status;
+            o => _runtime.ContainerStatusAsync(new ContainerStatusRequest { ContainerId = containerId }, o), _query, cancellationToken)))?.Status;
 
     public Task UpdateContainerResourcesAsync(string containerId, LinuxContainerResources resources, CancellationToken cancellationToken) =>
         CallAsync(
             o => _runtime.UpdateContainerResourcesAsync(
                 new UpdateContainerResourcesRequest { ContainerId = containerId, Linux = resources }, o),
-            s_action,
+            _action,
             cancellationToken);
 
     public Task ReopenContainerLogAsync(string containerId, CancellationToken cancellationToken) =>
         CallAsync(
-            o => _runtime.ReopenContainerLogAsync(new ReopenContainerLogRequest { ContainerId = containerId }, o), s_query, cancellationToken);
+            o => _runtime.ReopenContainerLogAsync(new ReopenContainerLogRequest { ContainerId = containerId }, o), _query, cancellationToken);
 
     public Task<ExecSyncResponse> ExecSyncAsync(
         string containerId, IEnumerable<string> command, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var request = new ExecSyncRequest { ContainerId = containerId, Timeout = (long)Math.Ceiling(timeout.TotalSeconds) };
         request.Cmd.AddRange(command);
-        return CallAsync(o => _runtime.ExecSyncAsync(request, o), timeout > TimeSpan.Zero ? timeout + s_query : null, cancellationToken);
+        return CallAsync(o => _runtime.ExecSyncAsync(request, o), timeout > TimeSpan.Zero ? timeout + _query : null, cancellationToken);
     }
 
     public async Task<string> ExecAsync(ExecRequest request, CancellationToken cancellationToken) =>
-        (await CallAsync(o => _runtime.ExecAsync(request, o), s_query, cancellationToken)).Url;
+        (await CallAsync(o => _runtime.ExecAsync(request, o), _query, cancellationToken)).Url;
 
     public async Task<string> AttachAsync(AttachRequest request, CancellationToken cancellationToken) =>
-        (await CallAsync(o => _runtime.AttachAsync(request, o), s_query, cancellationToken)).Url;
+        (await CallAsync(o => _runtime.AttachAsync(request, o), _query, cancellationToken)).Url;
 
     public async Task<string> PortForwardAsync(PortForwardRequest request, CancellationToken cancellationToken) =>
-        (await CallAsync(o => _runtime.PortForwardAsync(request, o), s_query, cancellationToken)).Url;
+        (await CallAsync(o => _runtime.PortForwardAsync(request, o), _query, cancellationToken)).Url;
 
     public async Task<IReadOnlyList<ContainerStats>> ListContainerStatsAsync(CancellationToken cancellationToken) =>
-        (await CallAsync(o => _runtime.ListContainerStatsAsync(new ListContainerStatsRequest(), o), s_query, cancellationToken)).Stats;
+        (await CallAsync(o => _runtime.ListContainerStatsAsync(new ListContainerStatsRequest(), o), _query, cancellationToken)).Stats;
 
     public async IAsyncEnumerable<ContainerEventResponse> GetContainerEventsAsync(
         [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -176,12 +176,12 @@ public sealed class CriClient : ICri, IDisposable
     }
 
     public async Task<IReadOnlyList<Image>> ListImagesAsync(CancellationToken cancellationToken) =>
-        (await CallAsync(o => _images.ListImagesAsync(new ListImagesRequest(), o), s_query, cancellationToken)).Images;
+        (await CallAsync(o => _images.ListImagesAsync(new ListImagesRequest(), o), _query, cancellationToken)).Images;
 
     public async Task<Image?> ImageStatusAsync(string image, CancellationToken cancellationToken) =>
         (await CallAsync(
             o => _images.ImageStatusAsync(new ImageStatusRequest { Image = new ImageSpec { Image = image } }, o),
-            s_query,
+            _query,
             cancellationToken)).Image;
 
     public async Task<string> PullImageAsync(
@@ -194,10 +194,10 @@ public sealed class CriClient : ICri, IDisposable
 
     public Task RemoveImageAsync(string image, CancellationToken cancellationToken) =>
         IgnoreMissingAsync(CallAsync(
-            o => _images.RemoveImageAsync(new RemoveImageRequest { Image = new ImageSpec { Image = image } }, o), s_action, cancellationToken));
+            o => _images.RemoveImageAsync(new RemoveImageRequest { Image = new ImageSpec { Image = image } }, o), _action, cancellationToken));
 
     public async Task<IReadOnlyList<FilesystemUsage>> ImageFsInfoAsync(CancellationToken cancellationToken) =>
-        (await CallAsync(o => _images.ImageFsInfoAsync(new ImageFsInfoRequest(), o), s_query, cancellationToken)).ImageFilesystems;
+        (await CallAsync(o => _images.ImageFsInfoAsync(new ImageFsInfoRequest(), o), _query, cancellationToken)).ImageFilesystems;
 
     private static async Task IgnoreMissingAsync(Task call)
     {

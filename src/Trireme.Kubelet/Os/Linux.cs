@@ -1,0 +1,59 @@
+using System.Runtime.InteropServices;
+
+namespace Trireme.Kubelet.Os;
+
+/// <summary>The few system calls that .NET has no name for.</summary>
+internal static partial class Linux
+{
+    private const int MountDetach = 2;
+    private const string Libc = "libc";
+
+    /// <exception cref="IOException">The kernel refused.</exception>
+    public static void Mount(string source, string target, string fileSystem, string options) =>
+        Check(MountNative(source, target, fileSystem, 0, options), $"mount {fileSystem} on {target}");
+
+    /// <summary>Takes a mount off its place; users that still have files open keep them.</summary>
+    public static bool TryUnmount(string target) => UmountNative(target, MountDetach) == 0;
+
+    /// <param name="path">A symbolic link itself is changed, not what it points to.</param>
+    /// <param name="user">-1 leaves the owner.</param>
+    /// <param name="group">-1 leaves the group.</param>
+    public static void ChangeOwner(string path, long user, long group) =>
+        Check(LchownNative(path, unchecked((uint)user), unchecked((uint)group)), $"chown {path}");
+
+    /// <summary>Gives a file, link or directory another name in one step, over what was there.</summary>
+    public static void Rename(string from, string to) => Check(RenameNative(from, to), $"rename {from} to {to}");
+
+    /// <summary>rmdir(2): removes a directory that the kernel counts as empty, such as a cgroup.</summary>
+    public static void RemoveDirectory(string path) => Check(RmdirNative(path), $"rmdir {path}");
+
+    /// <summary>Size and free space of the file system on which a path lies.</summary>
+    public static (long TotalBytes, long AvailableBytes) DiskSpace(string path)
+    {
+        var drive = new DriveInfo(path);
+        return (drive.TotalSize, drive.AvailableFreeSpace);
+    }
+
+    private static void Check(int result, string what)
+    {
+        if (result != 0)
+        {
+            throw new IOException($"{what}: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+    }
+
+    [LibraryImport(Libc, EntryPoint = "mount", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int MountNative(string source, string target, string fileSystem, nuint flags, string options);
+
+    [LibraryImport(Libc, EntryPoint = "umount2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int UmountNative(string target, int flags);
+
+    [LibraryImport(Libc, EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int LchownNative(string path, uint user, uint group);
+
+    [LibraryImport(Libc, EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int RenameNative(string from, string to);
+
+    [LibraryImport(Libc, EntryPoint = "rmdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int RmdirNative(string path);
+}

@@ -1,0 +1,74 @@
+using Trireme.Api.Models.Core.V1;
+
+namespace Trireme.Kubelet.Status;
+
+/// <summary>The phase that follows from the states of a pod's containers.</summary>
+public static class PodPhases
+{
+    /// <param name="pod">Its restart policy decides between Running and ended.</param>
+    /// <param name="status">Container statuses, computed already.</param>
+    public static string Of(Pod pod, PodStatus status)
+    {
+        var never = pod.RestartPolicyOrDefault() == RestartPolicy.Never;
+        var begun = (status.ContainerStatuses ?? []).Any(s => s.State?.Running is not null || s.State?.Terminated is not null || s.LastState?.Terminated is not null);
+        foreach (var container in pod.InitContainers())
+        {
+            var init = status.InitContainerStatuses?.FirstOrDefault(s => s.Name == container.Name);
+            if (container.IsSidecar())
+            {
+                if (!begun && init?.Started != true)
+                {
+                    return PodPhase.Pending;
+                }
+
+                continue;
+            }
+
+            if (init?.State?.Terminated is { ExitCode: not 0 } && never)
+            {
+                return PodPhase.Failed;
+            }
+
+            if (!begun && init?.State?.Terminated is not { ExitCode: 0 })
+            {
+                return PodPhase.Pending;
+            }
+        }
+
+        int waiting = 0, running = 0, stopped = 0, succeeded = 0;
+        foreach (var container in pod.Containers())
+        {
+            var state = status.ContainerStatuses?.FirstOrDefault(s => s.Name == container.Name);
+            if (state?.State?.Running is not null)
+            {
+                running++;
+            }
+            else if (state?.State?.Terminated is { } ended)
+            {
+                stopped++;
+                succeeded += ended.ExitCode == 0 ? 1 : 0;
+            }
+            else if (state?.LastState?.Terminated is not null)
+            {
+                stopped++;
+            }
+            else
+            {
+                waiting++;
+            }
+        }
+
+        return (waiting, running, stopped) switch
+        {
+            ( > 0, _, _) => PodPhase.Pending,
+            (_, > 0, _) => PodPhase.Running,
+            (_, _, > 0) when AllRestart(pod) => pod.Metadata.DeletionTimestamp is null ? PodPhase.Running
+                : stopped == succeeded ? PodPhase.Succeeded : PodPhase.Failed,
+            (_, _, > 0) when stopped == succeeded => PodPhase.Succeeded,
+            (_, _, > 0) => never || pod.Metadata.DeletionTimestamp is not null ? PodPhase.Failed : PodPhase.Running,
+            _ => PodPhase.Pending,
+        };
+    }
+
+    private static bool AllRestart(Pod pod) => pod.RestartPolicyOrDefault() == RestartPolicy.Always;
+}
