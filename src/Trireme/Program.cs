@@ -21,6 +21,8 @@ var root = new RootCommand("A highly available Kubernetes: one program that turn
     ApiServerCommand.Create(),
     ControllerManagerCommand.Create(),
     SchedulerCommand.Create(),
+    KubeletCommand.Create(),
+    HollowKubeletCommand.Create(),
 };
 var parsed = root.Parse(args);
 if (parsed.Errors is [var error, ..])

@@ -1,9 +1,9 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Trireme.Api.Documents;
 using Trireme.Api.Models;
 using Trireme.Api.Models.Core.V1;
-using YamlDotNet.Core;
 
 namespace Trireme.Kubelet.Configuration;
 
@@ -19,12 +19,12 @@ public sealed class StaticPods(string path, string nodeName, ILogger<StaticPods>
         {
             try
             {
-                foreach (var document in YamlToJson.Convert(File.ReadAllText(file)))
+                foreach (var document in YamlDocuments.ParseAll(File.ReadAllText(file)).Select(d => d.ToUtf8()))
                 {
                     pods.Add(Complete(ModelJson.Read<Pod>(document), document));
                 }
             }
-            catch (Exception e) when (e is YamlException or JsonException or IOException or FormatException)
+            catch (Exception e) when (e is JsonException or IOException or FormatException)
             {
                 logger.LogWarning("Manifest {File} is no pod: {Error}", file, e.Message);
             }
