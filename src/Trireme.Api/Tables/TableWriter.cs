@@ -98,7 +98,8 @@ public sealed class TableWriter
     /// <summary>The cells of one object, for those who print them themselves.</summary>
     public IReadOnlyList<ApiNode> Cells(ApiObject item, DateTimeOffset now) => [.. _formulas.Select(f => f(item, now))];
 
-    private void WriteColumns(Utf8JsonWriter writer, bool withColumns)
+    /// <summary>Writes the member <c>columnDefinitions</c>, empty where the client has them already.</summary>
+    public void WriteColumns(Utf8JsonWriter writer, bool withColumns)
     {
         writer.WriteStartArray("columnDefinitions"u8);
         if (withColumns)
@@ -118,7 +119,8 @@ public sealed class TableWriter
         writer.WriteEndArray();
     }
 
-    private void WriteRow(Utf8JsonWriter writer, ReadOnlySpan<byte> utf8, DateTimeOffset now, IncludeObject include)
+    /// <summary>Writes the row of one object, for tables that are sent row by row.</summary>
+    public void WriteRow(Utf8JsonWriter writer, ReadOnlySpan<byte> utf8, DateTimeOffset now, IncludeObject include)
     {
         var item = (ApiObject)ApiNode.Parse(utf8);
         writer.WriteStartObject();
