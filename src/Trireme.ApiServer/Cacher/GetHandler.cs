@@ -1,13 +1,14 @@
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
+using Trireme.Api.Tables;
 using Trireme.ApiServer.Pipeline;
 
 namespace Trireme.ApiServer.Cacher;
 
 /// <summary>Answers a read of one object from the cache.</summary>
-internal sealed class GetHandler(CacheReads reads)
+internal sealed class GetHandler(CacheReads reads, TimeProvider time)
 {
-    public async Task HandleAsync(HttpContext http, WatchCache cache, RequestInfo info, ITablePrinter printer)
+    public async Task HandleAsync(HttpContext http, WatchCache cache, RequestInfo info, TableWriter tables)
     {
         var options = ReadOptions.Parse(http.Request.Query, watch: false);
         var shape = ResponseFormat.Negotiate(http.Request.Headers.Accept.ToString());
@@ -15,7 +16,7 @@ internal sealed class GetHandler(CacheReads reads)
         var entry = cache.Find(info.Namespace, info.Name)
             ?? throw new ApiStatusException(ApiStatus.NotFound(cache.Resource.Definition.GroupResource, info.Name));
 
-        var writer = new ShapeWriter(shape, cache.Resource, printer, http.Request.Query["includeObject"].ToString());
+        var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time.GetUtcNow());
         http.Response.ContentType = JsonAnswer.ContentType;
         http.Response.ContentLength = writer.LengthOf(entry) is { } length ? length + 1 : null;
         await using var body = new ResponseBody(http.Response.BodyWriter, compress: false);

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
+using Trireme.Api.Tables;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
 
@@ -8,12 +9,12 @@ namespace Trireme.ApiServer.Cacher;
 /// <summary>
 /// Answers lists by copying the cached bytes of the objects that match: nothing is parsed and nothing is allocated per object.
 /// </summary>
-internal sealed class ListHandler(CacheReads reads)
+internal sealed class ListHandler(CacheReads reads, TimeProvider time)
 {
     /// <summary>Smaller answers are not worth a client's time to decompress; the threshold of Kubernetes.</summary>
     private const long CompressBytes = 128 * 1024;
 
-    public async Task HandleAsync(HttpContext http, WatchCache cache, RequestInfo info, ITablePrinter printer)
+    public async Task HandleAsync(HttpContext http, WatchCache cache, RequestInfo info, TableWriter tables)
     {
         var options = ReadOptions.Parse(http.Request.Query, watch: false);
         var filter = ObjectFilter.Create(cache.Resource, info);
@@ -21,7 +22,7 @@ internal sealed class ListHandler(CacheReads reads)
         var (snapshot, revision, start) = await SelectAsync(http, cache, options);
 
         var range = snapshot.Range(cache.Resource.PrefixOf(info.Namespace), start);
-        var writer = new ShapeWriter(shape, cache.Resource, printer, http.Request.Query["includeObject"].ToString());
+        var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time.GetUtcNow());
         var page = Page.Measure(range, filter, options.Limit, writer, shape);
         string? next = null;
         if (page.More)

@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using Trireme.Api.Documents;
+using Trireme.Api.Tables;
 using Trireme.Storage;
 
 namespace Trireme.ApiServer.Cacher;
@@ -12,30 +14,34 @@ internal sealed class ShapeWriter
 
     private readonly ResponseShape _shape;
     private readonly CachedResource _resource;
-    private readonly ITablePrinter? _printer;
-    private readonly string _includeObject;
+    private readonly TableWriter? _tables;
+    private readonly IncludeObject _include;
+    private readonly DateTimeOffset _now;
     private readonly ArrayBufferWriter<byte>? _buffer;
     private readonly Utf8JsonWriter? _json;
     private bool _columnsSent;
 
     /// <param name="shape">Shape of each object.</param>
     /// <param name="resource">Names the kind.</param>
-    /// <param name="printer">Needed for tables.</param>
+    /// <param name="tables">Needed for tables.</param>
     /// <param name="includeObject">What a row carries of its object: None, Metadata or Object; empty for the default.</param>
-    public ShapeWriter(ResponseShape shape, CachedResource resource, ITablePrinter? printer, string includeObject)
+    /// <param name="now">Ages are counted from here.</param>
+    public ShapeWriter(ResponseShape shape, CachedResource resource, TableWriter? tables, string includeObject, DateTimeOffset now)
     {
         _shape = shape;
         _resource = resource;
-        _printer = printer;
-        _includeObject = includeObject;
+        _tables = tables;
+        _include = includeObject switch
+        {
+            "None" => IncludeObject.None,
+            "Object" => IncludeObject.Object,
+            _ => IncludeObject.Metadata,
+        };
+        _now = now;
         if (shape == ResponseShape.Table)
         {
             _buffer = new ArrayBufferWriter<byte>(4096);
-            _json = new Utf8JsonWriter(_buffer, new JsonWriterOptions
-            {
-                SkipValidation = true,
-                Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-            });
+            _json = new Utf8JsonWriter(_buffer, DocumentWriter.Options);
         }
     }
 
@@ -68,7 +74,7 @@ internal sealed class ShapeWriter
         }
 
         _buffer!.ResetWrittenCount();
-        _buffer.Write(Encoding.UTF8.GetBytes(head.Append("\"columnDefinitions\":").ToString()));
+        _buffer.Write(Encoding.UTF8.GetBytes(head.ToString()));
         WriteColumns();
         _buffer.Write(",\"rows\":["u8);
         return _buffer.WrittenSpan.ToArray();
@@ -141,52 +147,28 @@ internal sealed class ShapeWriter
     private void WriteTableHead(ResponseBody body, Revision revision)
     {
         body.Write(Encoding.UTF8.GetBytes(
-            $"{{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{{\"resourceVersion\":\"{revision.Value}\"}},\"columnDefinitions\":"));
-        if (_columnsSent)
-        {
-            // Within a watch the columns come with the first table only.
-            body.Write("null"u8);
-        }
-        else
-        {
-            _buffer!.ResetWrittenCount();
-            WriteColumns();
-            body.Write(_buffer.WrittenSpan);
-        }
-
+            $"{{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{{\"resourceVersion\":\"{revision.Value}\"}},"));
+        _buffer!.ResetWrittenCount();
+        WriteColumns();
+        body.Write(_buffer.WrittenSpan);
         body.Write(",\"rows\":["u8);
     }
 
+    /// <summary>Within a watch the columns come with the first table only.</summary>
     private void WriteColumns()
     {
-        _columnsSent = true;
         _json!.Reset(_buffer!);
-        _printer!.WriteColumns(_json);
+        _tables!.WriteColumns(_json, !_columnsSent);
         _json.Flush();
+        _columnsSent = true;
     }
 
     private void WriteRow(ResponseBody body, CacheEntry entry)
     {
         _buffer!.ResetWrittenCount();
         _json!.Reset(_buffer);
-        _json.WriteStartObject();
-        _printer!.WriteCells(_json, entry.Utf8);
+        _tables!.WriteRow(_json, entry.Utf8, _now, _include);
         _json.Flush();
         body.Write(_buffer.WrittenSpan);
-        switch (_includeObject)
-        {
-            case "None":
-                break;
-            case "Object":
-                body.Write(",\"object\":"u8);
-                body.Write(entry.Utf8);
-                break;
-            default:
-                body.Write(",\"object\":"u8);
-                WritePartial(body, entry);
-                break;
-        }
-
-        body.Write("}"u8);
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
+using Trireme.Api.Tables;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
 
@@ -13,13 +14,13 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
     /// <summary>Without a timeout of the client's a watch lives this long, or up to twice as long, so that watches spread over servers again.</summary>
     private static readonly TimeSpan s_timeoutMin = TimeSpan.FromMinutes(30);
 
-    public async Task HandleAsync(HttpContext http, WatchCache cache, RequestInfo info, ITablePrinter printer)
+    public async Task HandleAsync(HttpContext http, WatchCache cache, RequestInfo info, TableWriter tables)
     {
         var context = RequestContext.Of(http);
         var options = ReadOptions.Parse(http.Request.Query, watch: true);
         var filter = ObjectFilter.Create(cache.Resource, info);
         var shape = ResponseFormat.Negotiate(http.Request.Headers.Accept.ToString());
-        var writer = new ShapeWriter(shape, cache.Resource, printer, http.Request.Query["includeObject"].ToString());
+        var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time.GetUtcNow());
         await WaitForStartAsync(http, cache, options);
 
         http.Response.ContentType = JsonAnswer.ContentType;

@@ -1,10 +1,11 @@
 using Trireme.Api.Schema;
+using Trireme.Api.Tables;
 using Trireme.ApiServer.Cacher;
 
 namespace Trireme.ApiServer.Registry;
 
 /// <summary>A resource that is served: what it is, where its objects are, and what its kind does beyond its schema.</summary>
-internal sealed class RegisteredResource(WatchCache cache, ResourceStrategy strategy, ITablePrinter printer)
+internal sealed class RegisteredResource(WatchCache cache, ResourceStrategy strategy, TableWriter tables)
 {
     public WatchCache Cache { get; } = cache;
 
@@ -14,7 +15,7 @@ internal sealed class RegisteredResource(WatchCache cache, ResourceStrategy stra
 
     public ResourceStrategy Strategy { get; } = strategy;
 
-    public ITablePrinter Printer { get; } = printer;
+    public TableWriter Tables { get; } = tables;
 
     public override string ToString() => Definition.ToString();
 }

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Trireme.Api;
 using Trireme.Api.Schema;
+using Trireme.Api.Tables;
 using Trireme.ApiServer.Admission;
 using Trireme.ApiServer.Cacher;
 using Trireme.ApiServer.Pipeline;
@@ -50,8 +51,8 @@ public sealed partial class ResourceRegistry : IResourceRegistry
         _reflector = new Reflector(store, options.StoreRoot, time, loggers.CreateLogger<Reflector>());
         _consistentReads = new ConsistentReads(store, _reflector, time);
         _reads = new CacheReads(_reflector, _consistentReads, time);
-        _get = new GetHandler(_reads);
-        _list = new ListHandler(_reads);
+        _get = new GetHandler(_reads, time);
+        _list = new ListHandler(_reads, time);
         _watch = new WatchHandler(_reads, time, random);
         var names = new NameGenerator(random);
         _objects = new ResourceStore(store, CreateAdmission(names), names, time, options.StoreRoot);
@@ -92,9 +93,9 @@ public sealed partial class ResourceRegistry : IResourceRegistry
 
         return info.Verb switch
         {
-            "get" => _get.HandleAsync(http, resource.Cache, info, resource.Printer),
-            "list" => _list.HandleAsync(http, resource.Cache, info, resource.Printer),
-            "watch" => _watch.HandleAsync(http, resource.Cache, info, resource.Printer),
+            "get" => _get.HandleAsync(http, resource.Cache, info, resource.Tables),
+            "list" => _list.HandleAsync(http, resource.Cache, info, resource.Tables),
+            "watch" => _watch.HandleAsync(http, resource.Cache, info, resource.Tables),
             "create" => _writes.CreateAsync(WriteRequest.Create(http, info, user, resource)),
             "update" => _writes.UpdateAsync(WriteRequest.Create(http, info, user, resource)),
             "patch" => _patches.HandleAsync(WriteRequest.Create(http, info, user, resource)),
@@ -124,7 +125,7 @@ public sealed partial class ResourceRegistry : IResourceRegistry
 
         return info.Verb switch
         {
-            "get" => _get.HandleAsync(http, resource.Cache, info, resource.Printer),
+            "get" => _get.HandleAsync(http, resource.Cache, info, resource.Tables),
             "update" => _writes.UpdateAsync(WriteRequest.Create(http, info, user, resource)),
             "patch" => _patches.HandleAsync(WriteRequest.Create(http, info, user, resource)),
             _ => throw new ApiStatusException(ApiStatus.MethodNotAllowed()),
@@ -145,7 +146,7 @@ public sealed partial class ResourceRegistry : IResourceRegistry
     private RegisteredResource Add(ResourceDefinition definition, ResourceStrategy strategy)
     {
         var cache = _reflector.Add(new CachedResource(definition, _options.StoreRoot));
-        var resource = new RegisteredResource(cache, strategy, new TablePrinter(definition, _time));
+        var resource = new RegisteredResource(cache, strategy, new TableWriter(definition));
         _resources[(definition.Group, definition.Version, definition.Plural)] = resource;
         return resource;
     }

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging.Abstractions;
 using Trireme.Api.Schema;
+using Trireme.Api.Tables;
 using Trireme.ApiServer.Cacher;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
@@ -29,9 +30,9 @@ internal sealed class CacheHarness : IAsyncDisposable
         Reflector = new Reflector(Store, "/registry/", TimeProvider.System, NullLogger<Reflector>.Instance);
         Pods = Reflector.Add(new CachedResource(BuiltInResources.Get("v1", "Pod"), "/registry/"));
         var reads = new CacheReads(Reflector, new ConsistentReads(Store, Reflector, TimeProvider.System), TimeProvider.System);
-        _list = new ListHandler(reads);
+        _list = new ListHandler(reads, TimeProvider.System);
         _watch = new WatchHandler(reads, TimeProvider.System, new Random(1));
-        _get = new GetHandler(reads);
+        _get = new GetHandler(reads, TimeProvider.System);
         _running = run ? Reflector.RunAsync(_stop.Token) : Task.CompletedTask;
     }
 
@@ -67,7 +68,7 @@ internal sealed class CacheHarness : IAsyncDisposable
         var body = new MemoryStream();
         var http = Context($"/api/v1/{(ns.Length > 0 ? $"namespaces/{ns}/" : "")}pods", query, accept, body);
         http.Request.Headers.AcceptEncoding = encoding;
-        await _list.HandleAsync(http, Pods, RequestInfoFactory.Create(http), null!);
+        await _list.HandleAsync(http, Pods, RequestInfoFactory.Create(http), new TableWriter(Pods.Resource.Definition));
         await http.Response.BodyWriter.FlushAsync();
         return (http, body.ToArray());
     }
@@ -76,14 +77,14 @@ internal sealed class CacheHarness : IAsyncDisposable
     public Task ListToNullAsync(string ns)
     {
         var http = Context($"/api/v1/namespaces/{ns}/pods", "resourceVersion=0", "application/json", Stream.Null);
-        return _list.HandleAsync(http, Pods, RequestInfoFactory.Create(http), null!);
+        return _list.HandleAsync(http, Pods, RequestInfoFactory.Create(http), new TableWriter(Pods.Resource.Definition));
     }
 
     public async Task<JsonElement> GetAsync(string name, string ns = "default", string accept = "application/json")
     {
         var body = new MemoryStream();
         var http = Context($"/api/v1/namespaces/{ns}/pods/{name}", "", accept, body);
-        await _get.HandleAsync(http, Pods, RequestInfoFactory.Create(http), null!);
+        await _get.HandleAsync(http, Pods, RequestInfoFactory.Create(http), new TableWriter(Pods.Resource.Definition));
         return JsonDocument.Parse(body.ToArray()).RootElement;
     }
 
@@ -98,7 +99,7 @@ internal sealed class CacheHarness : IAsyncDisposable
         {
             try
             {
-                await _watch.HandleAsync(http, Pods, RequestInfoFactory.Create(http), null!);
+                await _watch.HandleAsync(http, Pods, RequestInfoFactory.Create(http), new TableWriter(Pods.Resource.Definition));
             }
             finally
             {

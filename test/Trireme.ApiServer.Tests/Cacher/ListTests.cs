@@ -166,6 +166,26 @@ public sealed class ListTests
     }
 
     [Fact]
+    public async Task A_table_has_columns_and_a_row_for_each_object()
+    {
+        await using var cache = new CacheHarness();
+        await cache.PutAsync("pod-1");
+        await cache.PutAsync("pod-2");
+        var (_, table) = await cache.ListAsync(accept: "application/json;as=Table;v=v1;g=meta.k8s.io,application/json");
+
+        Assert.Equal("Table", table.GetProperty("kind").GetString());
+        Assert.Equal("Name", table.GetProperty("columnDefinitions")[0].GetProperty("name").GetString());
+        Assert.Equal(["pod-1", "pod-2"], table.GetProperty("rows").EnumerateArray().Select(r => r.GetProperty("cells")[0].GetString()));
+        Assert.Equal("PartialObjectMetadata", table.GetProperty("rows")[0].GetProperty("object").GetProperty("kind").GetString());
+
+        await using var watch = cache.Watch("", accept: "application/json;as=Table;v=v1;g=meta.k8s.io");
+        Assert.NotEqual(0, (await watch.NextAsync())!.Value.Object.GetProperty("columnDefinitions").GetArrayLength());
+        var second = (await watch.NextAsync())!.Value.Object;
+        Assert.Equal(0, second.GetProperty("columnDefinitions").GetArrayLength());
+        Assert.Equal("pod-2", second.GetProperty("rows")[0].GetProperty("cells")[0].GetString());
+    }
+
+    [Fact]
     public async Task Large_answers_are_compressed_for_those_who_can_read_it()
     {
         await using var cache = new CacheHarness();

@@ -131,6 +131,7 @@ public sealed class WatchTests
                 [.. Enumerable.Range(i, 100).Select(n => Operation.Put(CacheHarness.Key($"p{n:D6}"), CacheHarness.Pod($"p{n:D6}", padding: 100)))]), TestContext.Current.CancellationToken);
         }
 
+        await cache.ListAsync();
         var next = 0;
         while (await watch.NextAsync() is { } received)
         {

@@ -35,12 +35,12 @@ public sealed class WriteTests
     }
 
     [Fact]
-    public async Task Yaml_is_read_and_protobuf_is_refused()
+    public async Task Yaml_is_read_and_unknown_formats_are_refused()
     {
         await using var api = await new RegistryHarness().WithNamespaceAsync();
         var created = await api.SendAsync("POST", ConfigMaps, "metadata:\n  name: a\ndata:\n  k: v\n", "application/yaml");
         Assert.Equal("v", created.Demand(201).Text("data.k"));
-        (await api.SendAsync("POST", ConfigMaps, "x", "application/vnd.kubernetes.protobuf")).Demand(415);
+        (await api.SendAsync("POST", ConfigMaps, "x", "text/plain")).Demand(415);
     }
 
     [Theory]
