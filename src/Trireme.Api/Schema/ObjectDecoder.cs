@@ -25,9 +25,14 @@ public static class ObjectDecoder
     /// <param name="root">The object.</param>
     /// <param name="schema">Its type.</param>
     /// <param name="isCustom">Whether it is a custom resource: then only pruning is done, since validation has its own words for wrong types.</param>
-    public static DecodeFindings Decode(ApiObject root, SchemaNode schema, bool isCustom)
+    public static DecodeFindings Decode(ApiObject root, SchemaNode schema, bool isCustom) => Decode(root, schema, isCustom, isPartial: false);
+
+    /// <summary>Decodes a configuration that names only some fields: nothing is added.</summary>
+    internal static DecodeFindings DecodePartial(ApiObject root, SchemaNode schema, bool isCustom) => Decode(root, schema, isCustom, isPartial: true);
+
+    private static DecodeFindings Decode(ApiObject root, SchemaNode schema, bool isCustom, bool isPartial)
     {
-        var run = new Run(isCustom);
+        var run = new Run(isCustom, isPartial);
         try
         {
             run.DecodeObject(root, schema);
@@ -41,7 +46,7 @@ public static class ObjectDecoder
 
     private sealed class DecodeException(string message) : Exception(message);
 
-    private sealed class Run(bool isCustom)
+    private sealed class Run(bool isCustom, bool isPartial)
     {
         private readonly List<string> _path = [];
 
@@ -104,7 +109,11 @@ public static class ObjectDecoder
 
             if (schema.TypeName is not null)
             {
-                AddZeroValues(value, schema);
+                if (!isPartial)
+                {
+                    AddZeroValues(value, schema);
+                }
+
                 value.OrderBy(name => schema.TryGetField(name, out var field) ? field.Order : int.MaxValue);
             }
         }
