@@ -1,0 +1,47 @@
+using System.Collections.Concurrent;
+using Trireme.Dns.Wire;
+
+namespace Trireme.Dns.Transport;
+
+/// <summary>From the bytes of a query to the bytes of its answer. Reuses exchanges; thread-safe.</summary>
+internal sealed class QueryHandler(Chain chain)
+{
+    private readonly ConcurrentBag<DnsExchange> _pool = [];
+
+    /// <summary>Answers into <paramref name="response"/>.</summary>
+    /// <returns>Length of the answer; 0 when there is nobody to answer.</returns>
+    public ValueTask<int> HandleAsync(ReadOnlyMemory<byte> query, bool isTcp, Memory<byte> response, CancellationToken cancellationToken)
+    {
+        var exchange = _pool.TryTake(out var pooled) ? pooled : new DnsExchange();
+        exchange.ClearResponse();
+        if (!exchange.Request.TryRead(query.Span, isTcp, out var error))
+        {
+            _pool.Add(exchange);
+            return ValueTask.FromResult(0);
+        }
+
+        if (error != Rcode.NoError)
+        {
+            exchange.Rcode = error;
+            return ValueTask.FromResult(Finish(exchange, response));
+        }
+
+        var served = chain.ServeAsync(exchange, cancellationToken);
+        return served.IsCompletedSuccessfully
+            ? ValueTask.FromResult(Finish(exchange, response))
+            : AwaitAsync(served, exchange, response);
+    }
+
+    private async ValueTask<int> AwaitAsync(ValueTask served, DnsExchange exchange, Memory<byte> response)
+    {
+        await served;
+        return Finish(exchange, response);
+    }
+
+    private int Finish(DnsExchange exchange, Memory<byte> response)
+    {
+        var length = exchange.WriteResponse(response.Span);
+        _pool.Add(exchange);
+        return length;
+    }
+}
