@@ -23,6 +23,7 @@ var root = new RootCommand("A highly available Kubernetes: one program that turn
     SchedulerCommand.Create(),
     KubeletCommand.Create(),
     HollowKubeletCommand.Create(),
+    DnsCommand.Create(),
 };
 var parsed = root.Parse(args);
 if (parsed.Errors is [var error, ..])
