@@ -1,10 +1,12 @@
 using System.CommandLine;
+using Microsoft.Extensions.Logging;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Client;
 using Trireme.Client.Configuration;
 using Trireme.Component.Flags;
 using Trireme.Component.Lifetime;
 using Trireme.Kubelet;
+using Trireme.Kubelet.Streaming;
 using Trireme.Output;
 
 namespace Trireme.Commands;
@@ -83,7 +85,7 @@ internal static class KubeletCommand
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(signals.Token, cancellationToken);
         using var loggers = ComponentFlags.CreateLoggers(parsed, Verbosity, time);
         using var client = ApiClient.Create(Kubeconfig.Load(parsed.GetRequiredValue(KubeconfigFlag)), loggers, time, Versions.UserAgent("kubelet"));
-        await KubeletHost.RunAsync(OptionsOf(parsed), client, null, loggers, time, stop.Token);
+        await KubeletHost.RunAsync(OptionsOf(parsed), client, cri => new StreamingEndpoints(cri, loggers.CreateLogger<StreamingEndpoints>()), loggers, time, stop.Token);
         return CommandFailure.Success;
     });
 
