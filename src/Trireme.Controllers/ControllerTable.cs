@@ -1,3 +1,6 @@
+using Trireme.Controllers.Bootstrap;
+using Trireme.Controllers.CertificateSigning;
+using Trireme.Controllers.ClusterRoles;
 using Trireme.Controllers.Deployments;
 using Trireme.Controllers.Endpoints;
 using Trireme.Controllers.EndpointSlices;
@@ -32,6 +35,9 @@ public static class ControllerTable
         ("node-lifecycle-controller", c => new NodeLifecycleController(c, c.NodeDisruption)),
         ("taint-eviction-controller", c => new TaintEvictionController(c, c.NodeDisruption)),
         ("pod-garbage-collector-controller", c => new PodGcController(c)),
+        ("certificatesigningrequest-signing-controller", c => c.Options is { ClusterSigningCertFile: not null, ClusterSigningKeyFile: not null } ? new CertificateSigningController(c) : null),
+        ("token-cleaner-controller", c => new TokenCleaner(c)),
+        ("clusterrole-aggregation-controller", c => new ClusterRoleAggregationController(c)),
     ];
 
     /// <summary>The middles of upstream's flags <c>--concurrent-…-syncs</c>.</summary>

@@ -93,6 +93,12 @@ internal static class ControllerManagerCommand
         HelpName = "FILE",
     };
 
+    private static readonly Option<string?> ServiceAccountKeyFile = new("--service-account-private-key-file")
+    {
+        Description = "Taken as kube-controller-manager takes it, and not read: tokens are issued by the API server alone",
+        HelpName = "FILE",
+    };
+
     private static readonly Option<TimeSpan> SigningDuration = ComponentFlags.Duration(
         "--cluster-signing-duration", Defaults.ClusterSigningDuration, "Longest life of a signed certificate");
 
@@ -132,8 +138,8 @@ internal static class ControllerManagerCommand
         var command = new Command("controller-manager", "Runs the control loops")
         {
             KubeconfigFlag, Controllers, LeaderElect, LeaseDuration, RenewDeadline, RetryPeriod, ResourceName, ResourceNamespace, ClusterCidr,
-            ServiceRange, AllocateNodeCidrs, NodeCidrMaskSize, RootCaFile, SigningCertFile, SigningKeyFile, SigningDuration, NodeGrace, NodePeriod,
-            PodGcThreshold, BindAddress, SecurePort, Verbosity,
+            ServiceRange, AllocateNodeCidrs, NodeCidrMaskSize, RootCaFile, SigningCertFile, SigningKeyFile, SigningDuration,
+            ServiceAccountKeyFile, NodeGrace, NodePeriod, PodGcThreshold, BindAddress, SecurePort, Verbosity,
         };
         foreach (var (_, flag) in Workers)
         {
