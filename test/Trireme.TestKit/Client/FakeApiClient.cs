@@ -26,6 +26,7 @@ public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
 {
     private readonly FakeStore _store = new(time ?? TimeProvider.System);
     private readonly List<FakeRequest> _requests = [];
+    private readonly Dictionary<Type, Action<object>> _computed = [];
 
     /// <summary>Called before each request; an exception that it returns is thrown to the caller.</summary>
     public Func<FakeRequest, Exception?>? Intercept { get; set; }
@@ -86,6 +87,10 @@ public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
     /// <summary>Makes a resource known to discovery before anyone has used it.</summary>
     public void Register(ResourceInfo resource) => _store.Register(resource);
 
+    /// <summary>Answers creations of a kind that is not stored but computed (reviews) by completing what was sent.</summary>
+    public void OnCreate<T>(Action<T> complete)
+        where T : class, IKubernetesObject<T> => _computed[typeof(T)] = obj => complete((T)obj);
+
     /// <summary>Ends all watches as a server does that shuts down.</summary>
     public void CloseWatches() => _store.BreakWatches(null);
 
@@ -131,6 +136,13 @@ public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
     public Task<T> CreateAsync<T>(T obj, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<T>
     {
+        if (_computed.TryGetValue(typeof(T), out var complete))
+        {
+            var answer = obj.Clone();
+            complete(answer);
+            return Task.FromResult(answer);
+        }
+
         var node = Node(obj);
         if (string.IsNullOrEmpty(obj.Metadata.Name))
         {

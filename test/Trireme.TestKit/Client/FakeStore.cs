@@ -346,7 +346,9 @@ internal sealed class FakeStore(TimeProvider time)
             meta["generation"] = ((long?)meta["generation"] ?? 0) + 1;
         }
 
-        if (meta["deletionTimestamp"] is not null && (meta["finalizers"] as JsonArray ?? []).Count == 0 && ((long?)meta["deletionGracePeriodSeconds"] ?? 0) == 0)
+        // The finalizers of a namespace are in its spec, and end by its own subresource.
+        var held = (meta["finalizers"] as JsonArray ?? []).Count + (changed["spec"]?["finalizers"] as JsonArray ?? []).Count;
+        if (meta["deletionTimestamp"] is not null && held == 0 && ((long?)meta["deletionGracePeriodSeconds"] ?? 0) == 0)
         {
             Put(id, old, changed);
             Remove(id);
