@@ -45,6 +45,7 @@ public sealed class ApiBalancer : IDisposable
 
         _balancer = new LocalBalancer(Pool, listeners, time, logger);
         _prober = new BackendProber(Pool, ProbeAsync, time, logger);
+        LoadCredentials();
     }
 
     /// <summary>URL under which components of this machine reach the API.</summary>

@@ -16,7 +16,7 @@ internal static class ProcessLauncher
         umask 077
         read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ started _ </proc/$$/stat
         echo "$$ $started" >>"$1"
-        [ "$3" = 0 ] || echo "$3" >/proc/self/oom_score_adj
+        { [ "$3" = 0 ] || echo "$3" >/proc/self/oom_score_adj; } 2>/dev/null
         exec </dev/null >>"$2" 2>&1
         shift 3
         umask 022
