@@ -1,27 +1,20 @@
-using System.Globalization;
 using System.Net;
-using System.Text;
-using System.Text.Json;
 using Trireme.Cluster.Balancing;
 using Trireme.Cluster.Pki;
+using Trireme.Storage;
+using Trireme.Storage.Etcd;
+using Trireme.Storage.Etcd.Membership;
 
 namespace Trireme.Cluster.Membership;
 
-/// <summary><see cref="IEtcdMembers"/> over etcd's JSON gateway, which every member serves beside gRPC on its client port.</summary>
+/// <summary><see cref="IEtcdMembers"/> over the etcd client, with this machine's certificates.</summary>
 internal sealed class EtcdMembers : IEtcdMembers
 {
-    private static readonly TimeSpan _probeTimeout = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan _changeTimeout = TimeSpan.FromSeconds(7); // etcd itself gives up after that
+    private readonly EtcdClusterClient _client;
 
-    private readonly HttpClient _http;
-    private readonly TimeProvider _time;
-    private Uri[] _endpoints; // the one that answered last comes first
-
-    private EtcdMembers(HttpClient http, IReadOnlyList<Uri> endpoints, TimeProvider time)
+    private EtcdMembers(EtcdClusterClient client)
     {
-        _http = http;
-        _endpoints = [.. endpoints];
-        _time = time;
+        _client = client;
     }
 
     /// <summary>Uses the members that this machine knows of, its own first.</summary>
@@ -35,56 +28,61 @@ internal sealed class EtcdMembers : IEtcdMembers
     /// <exception cref="IOException">This machine has no certificates for etcd.</exception>
     public static EtcdMembers Connect(MachineDirectory directory, IReadOnlyList<Uri> endpoints, TimeProvider time)
     {
-        var client = PemKeyPair.TryLoad(Path.Combine(directory.Pki, ServerCertificates.EtcdHealthcheckClient))
-            ?? throw new FileNotFoundException($"Certificate {ServerCertificates.EtcdHealthcheckClient} is missing in {directory.Pki}");
-        var handler = ServerCredentials.CreateHandler(File.ReadAllText(Path.Combine(directory.Pki, "etcd", "ca.crt")), client);
-        return new EtcdMembers(new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan }, endpoints, time);
+        var certificate = Path.Combine(directory.Pki, ServerCertificates.EtcdHealthcheckClient);
+        if (!File.Exists(certificate + ".crt"))
+        {
+            throw new FileNotFoundException($"Certificate {certificate}.crt is missing");
+        }
+
+        var tls = new EtcdTlsFiles(Path.Combine(directory.Pki, "etcd", "ca.crt"), certificate + ".crt", certificate + ".key");
+        return new EtcdMembers(new EtcdClusterClient(new EtcdOptions { Endpoints = endpoints, Tls = tls }, time));
     }
 
     public async Task<IReadOnlyList<EtcdMember>> ListAsync(CancellationToken cancellationToken)
     {
-        using var document = await SendAsync("cluster/member/list", "{}", _probeTimeout * 2, cancellationToken);
-        var members = Property(document.RootElement, "members") is { ValueKind: JsonValueKind.Array } array
-            ? array.EnumerateArray().Select(ReadMember).ToList()
-            : [];
+        IReadOnlyList<EtcdMemberInfo> members;
+        try
+        {
+            members = await GuardAsync(() => _client.MemberListAsync(linearizable: true, cancellationToken));
+        }
+        catch (MembershipException e) when (e.IsTransient)
+        {
+            // Without quorum any one member still says who the others are, and the probes say which of them live.
+            members = await GuardAsync(() => _client.MemberListAsync(linearizable: false, cancellationToken));
+        }
+
         return await Task.WhenAll(members.Select(m => ProbeAsync(m, cancellationToken)));
     }
 
     public Task AddLearnerAsync(Uri peerUrl, CancellationToken cancellationToken) =>
-        ChangeAsync("cluster/member/add", $$"""{"peerURLs":["{{Text(peerUrl)}}"],"isLearner":true}""", cancellationToken);
+        GuardAsync(() => _client.AddAsync([peerUrl], isLearner: true, cancellationToken));
 
     public Task PromoteAsync(ulong id, CancellationToken cancellationToken) =>
-        ChangeAsync("cluster/member/promote", $$"""{"ID":"{{Text(id)}}"}""", cancellationToken);
+        GuardAsync(() => _client.PromoteAsync(new EtcdMemberId(id), cancellationToken));
 
     public Task RemoveAsync(ulong id, CancellationToken cancellationToken) =>
-        ChangeAsync("cluster/member/remove", $$"""{"ID":"{{Text(id)}}"}""", cancellationToken);
+        GuardAsync(() => _client.RemoveAsync(new EtcdMemberId(id), cancellationToken));
 
     public Task UpdateAsync(ulong id, Uri peerUrl, CancellationToken cancellationToken) =>
-        ChangeAsync("cluster/member/update", $$"""{"ID":"{{Text(id)}}","peerURLs":["{{Text(peerUrl)}}"]}""", cancellationToken);
+        GuardAsync(() => _client.UpdatePeerUrlsAsync(new EtcdMemberId(id), [peerUrl], cancellationToken));
 
-    public void Dispose() => _http.Dispose();
+    public void Dispose() => _client.Dispose();
 
-    private async Task ChangeAsync(string path, string body, CancellationToken cancellationToken) =>
-        (await SendAsync(path, body, _changeTimeout, cancellationToken)).Dispose();
-
-    private async Task<EtcdMember> ProbeAsync(EtcdMember member, CancellationToken cancellationToken)
+    private async Task<EtcdMember> ProbeAsync(EtcdMemberInfo info, CancellationToken cancellationToken)
     {
-        foreach (var url in member.ClientUrls)
+        var member = new EtcdMember(info.Id.Value, info.Name, info.PeerUrls, info.IsLearner, false) { ClientUrls = info.ClientUrls };
+        foreach (var url in info.ClientUrls)
         {
             try
             {
-                using var status = await PostAsync(url, "maintenance/status", "{}", _probeTimeout, cancellationToken);
-                var root = status.RootElement;
-                var leader = Number(root, "leader");
+                var status = await _client.StatusAsync(url, cancellationToken);
                 return member with
                 {
-                    IsHealthy = leader != 0,
-                    Status = new EtcdMemberStatus(
-                        leader == member.Id, Property(root, "version")?.GetString() ?? "", (long)Number(root, "dbSize"), (long)Number(root, "raftIndex")),
+                    IsHealthy = status.Leader is not null,
+                    Status = new EtcdMemberStatus(status.IsLeader, status.Version, status.DbSizeBytes, (long)status.RaftIndex),
                 };
             }
-            catch (Exception e) when (e is HttpRequestException or JsonException or MembershipException
-                || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+            catch (Exception e) when (e is StoreUnavailableException or EtcdRefusedException)
             {
                 // Not healthy: that is the answer.
             }
@@ -93,69 +91,28 @@ internal sealed class EtcdMembers : IEtcdMembers
         return member;
     }
 
-    // Asks one endpoint after the other; a refusal by etcd is an answer and ends the search.
-    private async Task<JsonDocument> SendAsync(string path, string body, TimeSpan timeout, CancellationToken cancellationToken)
+    private static Task GuardAsync(Func<Task> call) => GuardAsync(async () =>
     {
-        var endpoints = _endpoints;
-        var reason = "no store member is known";
-        foreach (var endpoint in endpoints)
-        {
-            try
-            {
-                var document = await PostAsync(endpoint, path, body, timeout, cancellationToken);
-                _endpoints = [endpoint, .. endpoints.Where(e => e != endpoint)];
-                return document;
-            }
-            catch (Exception e) when (e is HttpRequestException or JsonException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
-            {
-                reason = $"{endpoint}: {e.Message}";
-            }
-        }
+        await call();
+        return true;
+    });
 
-        throw new MembershipException($"No store member answers ({reason})", isTransient: true);
-    }
-
-    private async Task<JsonDocument> PostAsync(Uri endpoint, string path, string body, TimeSpan timeout, CancellationToken cancellationToken)
+    private static async Task<T> GuardAsync<T>(Func<Task<T>> call)
     {
-        using var deadline = new CancellationTokenSource(timeout, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        using var content = new StringContent(body, Encoding.UTF8, "application/json");
-        using var response = await _http.PostAsync(new Uri(endpoint, "/v3/" + path), content, either.Token);
-        var document = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(either.Token));
-        if (response.IsSuccessStatusCode)
+        try
         {
-            return document;
+            return await call();
         }
-
-        using (document)
+        catch (StoreUnavailableException e)
         {
-            var message = Property(document.RootElement, "message")?.GetString() ?? Property(document.RootElement, "error")?.GetString() ?? response.ReasonPhrase ?? "";
-            throw new MembershipException(message, MembershipException.IsTransientText(message));
+            throw new MembershipException(e.Message, isTransient: true, e);
+        }
+        catch (EtcdRefusedException e)
+        {
+            // These go away by themselves: a learner catches up, another joiner finishes, a restarted member is trusted again.
+            var passes = e.Refusal is EtcdRefusal.LearnerNotReady or EtcdRefusal.TooManyLearners or EtcdRefusal.UnhealthyCluster
+                or EtcdRefusal.NotEnoughStartedMembers or EtcdRefusal.NotLeader;
+            throw new MembershipException(e.Message, passes, e);
         }
     }
-
-    private static EtcdMember ReadMember(JsonElement element) => new(
-        Number(element, "ID"),
-        Property(element, "name")?.GetString() ?? "",
-        Urls(element, "peerURLs"),
-        Property(element, "isLearner") is { ValueKind: JsonValueKind.True },
-        false)
-    {
-        ClientUrls = Urls(element, "clientURLs"),
-    };
-
-    private static List<Uri> Urls(JsonElement element, string name) => Property(element, name) is { ValueKind: JsonValueKind.Array } array
-        ? [.. array.EnumerateArray().Select(u => new Uri(u.GetString()!))]
-        : [];
-
-    private static JsonElement? Property(JsonElement element, string name) => element.TryGetProperty(name, out var value) ? value : null;
-
-    // 64-bit numbers are strings in the gateway's JSON, and a zero is left out.
-    private static ulong Number(JsonElement element, string name) => Property(element, name) is { ValueKind: JsonValueKind.String } text
-        ? ulong.Parse(text.GetString()!, CultureInfo.InvariantCulture)
-        : 0;
-
-    private static string Text(ulong id) => id.ToString(CultureInfo.InvariantCulture);
-
-    private static string Text(Uri url) => url.GetLeftPart(UriPartial.Authority);
 }

@@ -28,20 +28,5 @@ public interface IEtcdMembers : IDisposable
 /// <param name="inner">What was thrown.</param>
 public sealed class MembershipException(string message, bool isTransient, Exception? inner = null) : Exception(message, inner)
 {
-    // etcd's refusals that go away by themselves: a learner catches up, another joiner finishes, a restarted member is trusted again.
-    private static readonly string[] _transient =
-    [
-        "can only promote a learner member which is in sync with leader",
-        "unhealthy cluster",
-        "too many learner members",
-        "re-configuration failed due to not enough started members",
-        "no leader",
-        "leader changed",
-        "request timed out",
-    ];
-
     public bool IsTransient { get; } = isTransient;
-
-    /// <summary>Whether a refusal with this text can succeed later.</summary>
-    public static bool IsTransientText(string message) => _transient.Any(t => message.Contains(t, StringComparison.OrdinalIgnoreCase));
 }

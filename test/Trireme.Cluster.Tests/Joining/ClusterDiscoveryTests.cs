@@ -69,7 +69,7 @@ public sealed class ClusterDiscoveryTests : IAsyncLifetime
         var kubeconfig = ClusterDiscovery.Announcement(announced.Pem.CertificatePem, [new Uri("https://10.0.0.100:6443"), new Uri("https://10.0.0.1:6443")]);
         _server.MapGet("/api/v1/namespaces/kube-public/configmaps/cluster-info", async (HttpContext context) =>
             await context.Response.WriteAsync(
-                $$"""{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"cluster-info"},"data":{"kubeconfig":{{JsonSerializer.Serialize(kubeconfig)}} }}"""));
+                $$"""{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"cluster-info"},"data":{"kubeconfig":{{JsonSerializer.Serialize(kubeconfig)}} } }"""));
         await _server.StartAsync(TestContext.Current.CancellationToken);
         var address = _server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
         return new Uri(address);
