@@ -118,9 +118,13 @@ public sealed class MachineComponents(MachineDirectory directory, MachineConfig 
             "--service-account-issuer", $"https://kubernetes.default.svc.{config.ClusterDomain}",
             "--service-cluster-ip-range", config.ServiceCidr,
             "--requestheader-client-ca-file", Pki("front-proxy-ca.crt"),
-            "--proxy-client-cert-file", Pki("front-proxy-client.crt"),
-            "--proxy-client-key-file", Pki("front-proxy-client.key"),
-            "--enable-bootstrap-token-auth",
+            "--requestheader-allowed-names", ServerCertificates.FrontProxyClient,
+            "--requestheader-username-headers", "X-Remote-User",
+            "--requestheader-group-headers", "X-Remote-Group",
+            "--requestheader-extra-headers-prefix", "X-Remote-Extra-",
+
+            // Twice the balancers' probe interval: they have seen that this server goes before it does.
+            "--shutdown-delay-duration", "1s",
         ];
     }
 
@@ -134,7 +138,6 @@ public sealed class MachineComponents(MachineDirectory directory, MachineConfig 
         "--root-ca-file", Pki("ca.crt"),
         "--cluster-signing-cert-file", Pki("ca.crt"),
         "--cluster-signing-key-file", Pki("ca.key"),
-        "--service-account-private-key-file", Pki("sa.key"),
     ];
 
     private List<string> KubeletArguments()

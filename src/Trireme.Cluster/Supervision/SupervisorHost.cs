@@ -27,7 +27,7 @@ public sealed class SupervisorHost
     private readonly TimeProvider _time;
     private readonly Programs _programs;
     private readonly ConcurrentDictionary<string, (ComponentUnit Unit, Task Run)> _units = new();
-    private readonly SemaphoreSlim _reload = new(1, 1);
+    private readonly Lock _reload = new(); // a component must not get two units when the first start and a reload coincide
     private readonly CancellationTokenSource _leave = new(); // ends everything but the components
     private readonly TaskCompletionSource _shutdown = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private MachineConfig _config;
@@ -88,7 +88,11 @@ public sealed class SupervisorHost
         }
 
         members.Changed += UpdateSpecs;
-        StartUnits();
+        lock (_reload)
+        {
+            StartUnits();
+        }
+
         _logger.LogInformation("Supervisor of {Name} runs {Components}", _config.Name, string.Join(", ", _config.Components));
 
         await using (cancellationToken.Register(() => _shutdown.TrySetResult()))
@@ -140,7 +144,7 @@ public sealed class SupervisorHost
             case "list":
                 return List();
             case "reload":
-                await ReloadAsync(cancellationToken);
+                Reload();
                 return List();
             case "shutdown":
                 _shutdown.TrySetResult();
@@ -198,20 +202,15 @@ public sealed class SupervisorHost
         Backends = _balancer?.Pool.Backends.ToDictionary(b => b.Address.ToString(), b => b.Health == BackendHealth.Ready) ?? [],
     };
 
-    private async Task ReloadAsync(CancellationToken cancellationToken)
+    private void Reload()
     {
-        await _reload.WaitAsync(cancellationToken);
-        try
+        lock (_reload)
         {
             // Role and addresses of a machine do not change under its supervisor; what grows while it joins is the list of components.
             _config = MachineConfig.TryLoad(_directory) ?? _config;
             _balancer?.UpdatePool();
             UpdateSpecs();
             StartUnits();
-        }
-        finally
-        {
-            _reload.Release();
         }
     }
 

@@ -28,7 +28,6 @@ internal sealed class EchoServer : IAsyncDisposable
         await _stop.CancelAsync();
         _listener.Dispose();
         await _run;
-        _stop.Dispose();
     }
 
     private async Task RunAsync()
