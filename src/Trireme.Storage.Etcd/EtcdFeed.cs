@@ -124,6 +124,13 @@ internal sealed partial class EtcdFeed(
             {
                 return;
             }
+#pragma warning disable CA1031 // Every watch of this process hangs on this loop: nothing may end it but the store's end.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                LogFailed(e);
+                await Task.Delay(s_pause, timeProvider, CancellationToken.None).ConfigureAwait(false);
+            }
         }
     }
 
@@ -163,6 +170,9 @@ internal sealed partial class EtcdFeed(
             }
         }
     }
+
+    [LoggerMessage(LogLevel.Error, "Watch failed; opening it again")]
+    private partial void LogFailed(Exception exception);
 
     [LoggerMessage(LogLevel.Warning, "Watch was away too long: at revision {Head}, history begins at {Compacted}; starting over")]
     private partial void LogRestarted(long head, long compacted);

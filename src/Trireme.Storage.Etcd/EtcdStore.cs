@@ -29,6 +29,7 @@ public sealed class EtcdStore : IRevisionedStore
     private readonly CommitLanes _lanes = new();
     private readonly LaneSweeper _sweeper;
     private readonly SemaphoreSlim _commits;
+    private readonly TimeSpan _totalTimeout;
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
     private Task? _sweeping;
@@ -47,6 +48,7 @@ public sealed class EtcdStore : IRevisionedStore
         _revision = new CoalescedRead<long>(() => ReadRevisionAsync(_stop.Token));
         _sweeper = new LaneSweeper(_caller, _lanes, timeProvider, logger);
         _commits = new SemaphoreSlim(options.MaxInFlightCommits);
+        _totalTimeout = options.TotalTimeout;
         _feed = new EtcdFeed(
             () => new WatchFollower(_pool, _keys, options, timeProvider, () => Volatile.Read(ref _newestSeen)),
             async cancellationToken => new Revision(await ReadRevisionAsync(cancellationToken).ConfigureAwait(false)),
@@ -79,10 +81,19 @@ public sealed class EtcdStore : IRevisionedStore
         transaction.ThrowIfInvalid();
         ThrowIfDisposed();
         EnsureSweeping();
-        await _commits.WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (!await _commits.WaitAsync(_totalTimeout, cancellationToken).ConfigureAwait(false))
+        {
+            throw new StoreUnavailableException(
+                $"etcd did not answer earlier commits within {_totalTimeout.TotalSeconds} s", mayHaveApplied: false);
+        }
+
         try
         {
             return await CommitOnLaneAsync(transaction, cancellationToken).ConfigureAwait(false);
+        }
+        catch (RpcException e) when (EtcdErrors.IsOutOfSpace(e) && transaction.Operations.All(o => o.Value is null))
+        {
+            return await DeleteWithoutSpaceAsync(transaction, cancellationToken).ConfigureAwait(false);
         }
         catch (RpcException e)
         {
@@ -146,9 +157,16 @@ public sealed class EtcdStore : IRevisionedStore
     {
         cancellationToken.ThrowIfCancellationRequested();
         ThrowIfDisposed();
-        var revision = new Revision(await _revision.ReadAsync().WaitAsync(cancellationToken).ConfigureAwait(false));
-        _feed.RequestProgress(revision);
-        return revision;
+        try
+        {
+            var revision = new Revision(await _revision.ReadAsync().WaitAsync(cancellationToken).ConfigureAwait(false));
+            _feed.RequestProgress(revision);
+            return revision;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new ObjectDisposedException(nameof(EtcdStore));
+        }
     }
 
     /// <inheritdoc/>
@@ -181,7 +199,7 @@ public sealed class EtcdStore : IRevisionedStore
                     static (channel, request, options) => channel.Kv.TxnAsync(request, options),
                     cancellationToken).ConfigureAwait(false);
             }
-            catch (StoreUnavailableException e) when (!e.MayHaveApplied)
+            catch (Exception e) when (e is RpcException or StoreUnavailableException { MayHaveApplied: false })
             {
                 _lanes.Return(lane);
                 throw;
@@ -201,7 +219,22 @@ public sealed class EtcdStore : IRevisionedStore
         }
     }
 
-    private TxnRequest CreateRequest(Transaction transaction, CommitLane lane)
+    /// <summary>A cluster whose database is full accepts transactions that put nothing, so this one leaves no marker: deleting must remain possible,
+    /// it is the way out. The price is that one that was repeated may be told that its own first attempt is a failed condition.</summary>
+    private async ValueTask<CommitResult> DeleteWithoutSpaceAsync(
+        Transaction transaction, CancellationToken cancellationToken)
+    {
+        var response = await _caller.CallAsync(
+            CreateRequest(transaction),
+            static (channel, request, options) => channel.Kv.TxnAsync(request, options),
+            cancellationToken).ConfigureAwait(false);
+        return new CommitResult(
+            response.Succeeded,
+            new Revision(response.Header.Revision),
+            response.Succeeded ? [] : ReadCurrent(transaction, response));
+    }
+
+    private TxnRequest CreateRequest(Transaction transaction, CommitLane? lane = null)
     {
         var request = new TxnRequest();
         foreach (var condition in transaction.Conditions)
@@ -222,11 +255,11 @@ public sealed class EtcdStore : IRevisionedStore
                 : new RequestOp { RequestDeleteRange = new DeleteRangeRequest { Key = key } });
         }
 
-        lane.Guard(request);
+        lane?.Guard(request);
         return request;
     }
 
-    private StoredEntry?[] ReadCurrent(Transaction transaction, TxnResponse response)
+    private static StoredEntry?[] ReadCurrent(Transaction transaction, TxnResponse response)
     {
         var current = new StoredEntry?[transaction.Conditions.Count];
         for (var i = 0; i < current.Length; i++)

@@ -1,4 +1,3 @@
-using System.Net.Http;
 using Grpc.Core;
 
 namespace Trireme.Storage.Etcd.Transport;
@@ -46,6 +45,9 @@ internal static class EtcdErrors
     /// <summary>Whether a write that failed so may have been, or may still be, applied.</summary>
     public static bool MayHaveApplied(RpcException exception) =>
         Judge(exception) == EtcdVerdict.TryElsewhere && !NeverSent(exception) && !Says(exception, "etcdserver: no leader");
+
+    /// <summary>Whether the cluster refuses to grow: its database has reached the quota (alarm NOSPACE).</summary>
+    public static bool IsOutOfSpace(RpcException exception) => Says(exception, "database space exceeded");
 
     /// <summary>Short text for people: which member said what.</summary>
     public static string Describe(Uri endpoint, RpcException exception)

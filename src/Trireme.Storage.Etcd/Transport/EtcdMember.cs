@@ -35,7 +35,13 @@ internal sealed class EtcdMember(Uri endpoint, TlsCredentials? tls, EtcdOptions 
         {
             var deadline = (timeProvider.GetUtcNow() + options.ProbeTimeout).UtcDateTime;
             await session.Channel.Kv.RangeAsync(s_probe, null, deadline, cancellationToken).ResponseAsync.ConfigureAwait(false);
+            LastError = null;
             return session;
+        }
+        catch (RpcException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Another member was faster, or nobody waits any more.
+            return null;
         }
         catch (RpcException e)
         {
@@ -83,25 +89,33 @@ internal sealed class EtcdMember(Uri endpoint, TlsCredentials? tls, EtcdOptions 
     }
 
     /// <summary>A connection from its opening until it is given up.</summary>
-    internal sealed class Session(EtcdMember member, EtcdChannel channel)
+    internal sealed class Session : IDisposable
     {
         private readonly CancellationTokenSource _ended = new();
 
-        public EtcdMember Member { get; } = member;
+        public Session(EtcdMember member, EtcdChannel channel)
+        {
+            Member = member;
+            Channel = channel;
+            Ended = _ended.Token;
+        }
 
-        public EtcdChannel Channel { get; } = channel;
+        public EtcdMember Member { get; }
+
+        public EtcdChannel Channel { get; }
 
         /// <summary>Cancelled when the connection is given up: for streams, which have no deadline.</summary>
-        public CancellationToken Ended => _ended.Token;
+        public CancellationToken Ended { get; }
 
         public void Abandon() => Member.Abandon(this);
 
+        /// <summary>Ends streams at once and the connection after a while, by when calls in flight have met their deadlines.</summary>
         public void End(TimeProvider timeProvider, TimeSpan grace)
         {
             _ended.Cancel();
             if (grace == TimeSpan.Zero)
             {
-                Channel.Dispose();
+                Dispose();
                 return;
             }
 
@@ -109,12 +123,18 @@ internal sealed class EtcdMember(Uri endpoint, TlsCredentials? tls, EtcdOptions 
             timer = timeProvider.CreateTimer(
                 _ =>
                 {
-                    Channel.Dispose();
+                    Dispose();
                     timer?.Dispose();
                 },
                 null,
                 grace,
                 Timeout.InfiniteTimeSpan);
+        }
+
+        public void Dispose()
+        {
+            Channel.Dispose();
+            _ended.Dispose();
         }
     }
 }

@@ -12,7 +12,9 @@ public sealed class EtcdCluster : IAsyncDisposable
     private readonly List<EtcdProcess> _members = [];
     private readonly EtcdTestTls? _tls;
 
-    private EtcdCluster(EtcdTestTls? tls) => _tls = tls;
+    private readonly IReadOnlyList<string> _extraArguments;
+
+    private EtcdCluster(EtcdTestTls? tls, IReadOnlyList<string> extraArguments) => (_tls, _extraArguments) = (tls, extraArguments);
 
     /// <summary>The members, also those that are down.</summary>
     public IReadOnlyList<EtcdProcess> Members => _members;
@@ -23,11 +25,13 @@ public sealed class EtcdCluster : IAsyncDisposable
     /// <summary>Starts a cluster and waits until every member serves.</summary>
     /// <param name="members">How many.</param>
     /// <param name="tls">Certificates for client connections; null for plain HTTP.</param>
-    public static async Task<EtcdCluster> StartAsync(int members = 1, EtcdTestTls? tls = null)
+    /// <param name="extraArguments">Further arguments for every member.</param>
+    public static async Task<EtcdCluster> StartAsync(
+        int members = 1, EtcdTestTls? tls = null, IReadOnlyList<string>? extraArguments = null)
     {
         for (var attempt = 1; ; attempt++)
         {
-            var cluster = new EtcdCluster(tls);
+            var cluster = new EtcdCluster(tls, extraArguments ?? []);
             try
             {
                 await cluster.StartMembersAsync(members);
@@ -145,6 +149,7 @@ public sealed class EtcdCluster : IAsyncDisposable
             "--listen-peer-urls", Url(peer), "--initial-advertise-peer-urls", Url(peer),
             "--listen-metrics-urls", Url(metrics),
             "--initial-cluster", cluster, "--initial-cluster-state", state, "--initial-cluster-token", _directory.Path,
+            .. _extraArguments,
         ];
         if (_tls is { } tls)
         {
