@@ -230,9 +230,10 @@ internal static class ServerCommand
         {
             Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
-        catch (IOException e) when (File.Exists(directory))
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UnauthorizedAccessException($"Data directory {directory} is a file.", e);
+            var cause = File.Exists(directory) ? "it is a file" : e.Message.TrimEnd('.');
+            throw new UnauthorizedAccessException($"Data directory {directory} cannot be made: {cause}.", e);
         }
     }
 }
