@@ -24,7 +24,7 @@ internal static class ProtobufDecoder
     /// <exception cref="FormatException">The bytes are no such object, or of a kind that is not built in.</exception>
     public static byte[] ToJson(ReadOnlySpan<byte> encoded)
     {
-        var buffer = new ArrayBufferWriter<byte>(encoded.Length * 2);
+        var buffer = new ArrayBufferWriter<byte>(256 + (encoded.Length * 2));
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { SkipValidation = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             WriteEnvelope(json, encoded, 0);

@@ -1,0 +1,58 @@
+using System.Runtime.CompilerServices;
+using Trireme.Storage;
+
+namespace Trireme.ApiServer.Tests.Pipeline;
+
+/// <summary>A store whose quorum can be taken away.</summary>
+internal sealed class UnreliableStore(IRevisionedStore inner) : IRevisionedStore
+{
+    public bool IsDown { get; set; }
+
+    public ValueTask<GetResult> GetAsync(string key, Revision? at = null, CancellationToken cancellationToken = default)
+    {
+        Demand();
+        return inner.GetAsync(key, at, cancellationToken);
+    }
+
+    public ValueTask<ListResult> ListAsync(ListRequest request, CancellationToken cancellationToken = default)
+    {
+        Demand();
+        return inner.ListAsync(request, cancellationToken);
+    }
+
+    public ValueTask<CommitResult> CommitAsync(Transaction transaction, CancellationToken cancellationToken = default)
+    {
+        Demand();
+        return inner.CommitAsync(transaction, cancellationToken);
+    }
+
+    public async IAsyncEnumerable<WatchBatch> WatchAsync(string prefix, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        await foreach (var batch in inner.WatchAsync(prefix, after, cancellationToken))
+        {
+            yield return batch;
+        }
+    }
+
+    public ValueTask CompactAsync(Revision revision, CancellationToken cancellationToken = default)
+    {
+        Demand();
+        return inner.CompactAsync(revision, cancellationToken);
+    }
+
+    public ValueTask<Revision> CurrentRevisionAsync(CancellationToken cancellationToken = default)
+    {
+        Demand();
+        return inner.CurrentRevisionAsync(cancellationToken);
+    }
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    private void Demand()
+    {
+        if (IsDown)
+        {
+            throw new StoreUnavailableException("no quorum", mayHaveApplied: false);
+        }
+    }
+}
