@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
 using Trireme.Api.Discovery;
+using Trireme.Api.OpenApi;
 using Trireme.Api.Schema;
 using Trireme.ApiServer.Pipeline;
 
@@ -37,10 +38,11 @@ internal sealed class DiscoveryHandler(Func<IReadOnlyList<ResourceDefinition>> d
         }
 
         http.Response.Headers.Vary = "Accept";
-        if (path is "/api" or "/apis")
+        if (path is "/api" or "/apis" || path.StartsWith("/openapi", StringComparison.Ordinal))
         {
             http.Response.Headers.ETag = document.ETag;
-            http.Response.Headers.CacheControl = "public";
+            // The index of /openapi/v3 names each document with the hash of its content: under that name it never changes.
+            http.Response.Headers.CacheControl = http.Request.Query.ContainsKey("hash") ? "public, max-age=31536000, immutable" : "public";
             if (http.Request.Headers.IfNoneMatch.Contains(document.ETag))
             {
                 http.Response.StatusCode = StatusCodes.Status304NotModified;
@@ -58,6 +60,7 @@ internal sealed class DiscoveryHandler(Func<IReadOnlyList<ResourceDefinition>> d
         ["apis"] => aggregated ? DiscoveryDocuments.Aggregated(resources, core: false) : DiscoveryDocuments.ApiGroupList(resources),
         ["api", var version] => DiscoveryDocuments.ApiResourceList(new GroupVersion("", version), resources),
         ["apis", var group] => DiscoveryDocuments.ApiGroup(group, resources),
+        ["openapi", ..] => OpenApiDocuments.Find(path, resources),
         ["apis", var group, var version] => DiscoveryDocuments.ApiResourceList(new GroupVersion(group, version), resources),
         _ => null,
     };

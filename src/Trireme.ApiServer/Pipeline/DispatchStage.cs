@@ -66,7 +66,7 @@ internal sealed class DispatchStage(
         {
             case "/healthz" or "/livez" or "/readyz":
                 return health.HandleAsync(http, info);
-            case "/api" or "/apis":
+            case "/api" or "/apis" or "/openapi":
                 return discovery.HandleAsync(http, path);
             default:
                 throw new ApiStatusException(ApiStatus.NotFoundPath());

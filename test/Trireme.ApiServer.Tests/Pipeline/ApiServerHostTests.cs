@@ -69,7 +69,7 @@ public sealed class ApiServerHostTests : IAsyncDisposable
         Assert.Equal("EC", keys.GetProperty("keys")[0].GetProperty("kty").GetString());
 
         await admin.DeleteAsync("/api/v1/namespaces/default/serviceaccounts/robot");
-        var review = await CreateAsync(admin, "/apis/authentication.k8s.io/v1/tokenreviews", $$"""{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"{{token}}"}}""");
+        var review = await CreateAsync(admin, "/apis/authentication.k8s.io/v1/tokenreviews", $$$"""{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"{{{token}}}"}}""");
         Assert.False(review.GetProperty("status").TryGetProperty("authenticated", out var good) && good.GetBoolean());
     }
 
@@ -84,6 +84,8 @@ public sealed class ApiServerHostTests : IAsyncDisposable
         Assert.Equal("APIGroupDiscoveryList", (await HostHarness.JsonAsync(aggregated)).GetProperty("kind").GetString());
         Assert.Equal("APIGroupList", (await HostHarness.JsonAsync(await admin.GetAsync("/apis"))).GetProperty("kind").GetString());
         Assert.Equal("APIResourceList", (await HostHarness.JsonAsync(await admin.GetAsync("/apis/apps/v1"))).GetProperty("kind").GetString());
+        Assert.Contains("apis/apps/v1", await admin.GetStringAsync("/openapi/v3"), StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.OK, (await admin.GetAsync("/openapi/v3/apis/apps/v1")).StatusCode);
         Assert.Equal(HttpStatusCode.NotFound, (await admin.GetAsync("/apis/nowhere.example/v1")).StatusCode);
 
         using var again = new HttpRequestMessage(HttpMethod.Get, "/apis");
