@@ -113,7 +113,17 @@ internal sealed class KubeletRig : IAsyncDisposable
     {
         try
         {
-            await Eventually.HoldsAsync(() => Pod(name) is { } pod && condition(pod), what);
+            await Eventually.HoldsAsync(
+                async () =>
+                {
+                    if (_running.IsFaulted)
+                    {
+                        await _running;
+                    }
+
+                    return Pod(name) is { } pod && condition(pod);
+                },
+                what);
         }
         catch (TimeoutException e)
         {

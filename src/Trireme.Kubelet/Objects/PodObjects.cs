@@ -107,12 +107,15 @@ public sealed class PodObjects : IPodObjects, IAsyncDisposable
     /// <summary>Keeps the services on disk, until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(5), _time);
         try
         {
+            // At once: a process that dies soon leaves its successor enough to restart containers without the API.
+            await _services.WaitForSyncAsync(cancellationToken);
+            SaveServices();
+            using var timer = new PeriodicTimer(TimeSpan.FromSeconds(2), _time);
             while (await timer.WaitForNextTickAsync(cancellationToken))
             {
-                if (_services.HasSynced && Interlocked.Exchange(ref _servicesChanged, 0) == 1)
+                if (Interlocked.Exchange(ref _servicesChanged, 0) == 1)
                 {
                     SaveServices();
                 }

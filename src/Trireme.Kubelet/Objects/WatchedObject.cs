@@ -134,14 +134,23 @@ internal sealed class WatchedObject<T>
     private void Set(T? value)
     {
         var changed = !_known || !ModelJson.JsonEquals(_value, value);
+        if (changed)
+        {
+            // On disk before anybody uses it: a container that was started with it can be started again after this process's death.
+            Keep(value);
+        }
+
         _value = value;
         _known = true;
         _first.TrySetResult();
-        if (!changed)
+        if (changed)
         {
-            return;
+            _changed();
         }
+    }
 
+    private void Keep(T? value)
+    {
         try
         {
             if (value is null)
@@ -157,8 +166,6 @@ internal sealed class WatchedObject<T>
         {
             _logger.LogWarning("Checkpoint of {Kind} {Namespace}/{Name} was not written: {Error}", T.Resource.Kind, _namespace, _name, e.Message);
         }
-
-        _changed();
     }
 
     private void OnFailure(Exception e, int failures)

@@ -2,6 +2,16 @@ using System.Runtime.InteropServices;
 
 namespace Trireme.Kubelet.Os;
 
+/// <summary>What a path leads to, as the kernel numbers it in a file's mode.</summary>
+internal enum FileKind
+{
+    CharacterDevice = 0x2000,
+    Directory = 0x4000,
+    BlockDevice = 0x6000,
+    Regular = 0x8000,
+    Socket = 0xC000,
+}
+
 /// <summary>The few system calls that .NET has no name for.</summary>
 internal static partial class Linux
 {
@@ -26,6 +36,20 @@ internal static partial class Linux
 
     /// <summary>rmdir(2): removes a directory that the kernel counts as empty, such as a cgroup.</summary>
     public static void RemoveDirectory(string path) => Check(RmdirNative(path), $"rmdir {path}");
+
+    /// <summary>What a path leads to, links followed; null when it leads nowhere.</summary>
+    public static FileKind? KindOf(string path)
+    {
+        const int currentDirectory = -100;
+        const uint typeOnly = 1;
+        const int modeOffset = 28;
+
+        // struct statx has the same layout on every architecture, which struct stat has not.
+        Span<byte> result = stackalloc byte[256];
+        return StatxNative(currentDirectory, path, 0, typeOnly, ref MemoryMarshal.GetReference(result)) == 0
+            ? (FileKind)(BitConverter.ToUInt16(result[modeOffset..]) & 0xF000)
+            : null;
+    }
 
     /// <summary>Size and free space of the file system on which a path lies.</summary>
     public static (long TotalBytes, long AvailableBytes) DiskSpace(string path)
@@ -53,6 +77,9 @@ internal static partial class Linux
 
     [LibraryImport(Libc, EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int RenameNative(string from, string to);
+
+    [LibraryImport(Libc, EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int StatxNative(int directory, string path, int flags, uint mask, ref byte result);
 
     [LibraryImport(Libc, EntryPoint = "rmdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int RmdirNative(string path);

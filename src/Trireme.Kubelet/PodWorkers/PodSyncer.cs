@@ -44,7 +44,7 @@ public sealed class PodSyncer(
     {
         // 1, 2, 3
         var current = await ReadAsync(pod, cancellationToken);
-        var failure = DeadlineFailure(pod, out var untilDeadline);
+        var failure = DeadlineFailure(pod, statuses.Get(pod.Uid())?.StartTime ?? pod.Status?.StartTime, out _);
         var status = SetStatus(pod, current, failure, couldHaveRunning: true);
         if (failure is not null || status.Phase is PodPhase.Failed or PodPhase.Succeeded || HasEnded(pod, current))
         {
@@ -83,6 +83,7 @@ public sealed class PodSyncer(
             return new SyncOutcome(false, Failed: true);
         }
 
+        DeadlineFailure(pod, status.StartTime, out var untilDeadline);
         var retry = Earlier(result.RetryAfter, untilDeadline);
         var inInit = pod.InitContainers().Count > 0 && !PodActions.HasInitialized(pod, current);
         return new SyncOutcome(status.Phase is PodPhase.Failed or PodPhase.Succeeded, inInit ? Earlier(retry, _initPeriod) : retry);
@@ -93,7 +94,7 @@ public sealed class PodSyncer(
     {
         probes.StopLivenessAndStartup(pod.Uid());
         var current = await ReadAsync(pod, cancellationToken, observe: failure is null);
-        failure ??= pod.Metadata.DeletionTimestamp is null ? DeadlineFailure(pod, out _) : null;
+        failure ??= pod.Metadata.DeletionTimestamp is null ? DeadlineFailure(pod, statuses.Get(pod.Uid())?.StartTime ?? pod.Status?.StartTime, out _) : null;
         if (pod.Spec is not null)
         {
             SetStatus(pod, current, failure, couldHaveRunning: true);
@@ -209,10 +210,9 @@ public sealed class PodSyncer(
         _waiting[uid] = reasons;
     }
 
-    private WaitingReason? DeadlineFailure(Pod pod, out TimeSpan? left)
+    private WaitingReason? DeadlineFailure(Pod pod, DateTimeOffset? started, out TimeSpan? left)
     {
         left = null;
-        var started = statuses.Get(pod.Uid())?.StartTime ?? pod.Status?.StartTime;
         if (pod.Spec?.ActiveDeadlineSeconds is not { } seconds || started is null)
         {
             return null;

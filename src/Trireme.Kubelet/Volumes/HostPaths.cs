@@ -1,4 +1,5 @@
 using Trireme.Api.Models.Core.V1;
+using Trireme.Kubelet.Os;
 
 namespace Trireme.Kubelet.Volumes;
 
@@ -13,10 +14,10 @@ public static class HostPaths
     {
         switch (type)
         {
-            case HostPathType.DirectoryOrCreate when !Directory.Exists(path) && !File.Exists(path):
+            case HostPathType.DirectoryOrCreate when Linux.KindOf(path) is null:
                 Directory.CreateDirectory(path, DirectoryMode);
                 break;
-            case HostPathType.FileOrCreate when !File.Exists(path) && !Directory.Exists(path):
+            case HostPathType.FileOrCreate when Linux.KindOf(path) is null:
                 using (new FileStream(path, new FileStreamOptions { Mode = System.IO.FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = FileMode }))
                 {
                 }
@@ -24,42 +25,20 @@ public static class HostPaths
                 break;
         }
 
+        var kind = Linux.KindOf(path);
         var fits = type switch
         {
             null or "" => true,
-            HostPathType.Directory or HostPathType.DirectoryOrCreate => Directory.Exists(path),
-            HostPathType.File or HostPathType.FileOrCreate => File.Exists(path) && !IsSpecial(path),
-            _ => File.Exists(path) && IsSpecial(path),
+            HostPathType.Directory or HostPathType.DirectoryOrCreate => kind == FileKind.Directory,
+            HostPathType.File or HostPathType.FileOrCreate => kind == FileKind.Regular,
+            HostPathType.Socket => kind == FileKind.Socket,
+            HostPathType.CharDevice => kind == FileKind.CharacterDevice,
+            HostPathType.BlockDevice => kind == FileKind.BlockDevice,
+            _ => false,
         };
         if (!fits)
         {
             throw new VolumeException($"hostPath type check failed: {path} is not a {Describe(type)}");
-        }
-    }
-
-    /// <summary>Sockets and devices: what exists but does not open as a regular file. A socket cannot be opened at all.</summary>
-    private static bool IsSpecial(string path)
-    {
-        try
-        {
-            using var handle = File.OpenHandle(path);
-            return !RandomAccessible(handle);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
-        {
-            return true;
-        }
-    }
-
-    private static bool RandomAccessible(Microsoft.Win32.SafeHandles.SafeFileHandle handle)
-    {
-        try
-        {
-            return RandomAccess.GetLength(handle) >= 0;
-        }
-        catch (NotSupportedException)
-        {
-            return false;
         }
     }
 

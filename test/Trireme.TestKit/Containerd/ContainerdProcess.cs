@@ -23,7 +23,7 @@ public sealed class ContainerdProcess : IAsyncDisposable
     public string Directory => _directory.Path;
 
     /// <summary>Cgroup for the pods, in every hierarchy.</summary>
-    public string Cgroup => "trireme-test/" + Path.GetFileName(_directory.Path);
+    public string Cgroup => Path.GetFileName(_directory.Path);
 
     /// <summary>Why a containerd cannot be started here; null when it can.</summary>
     public static string? Unavailable =>
