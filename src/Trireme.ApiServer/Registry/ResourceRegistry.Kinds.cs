@@ -1,5 +1,7 @@
+using Trireme.Api.Documents;
 using Trireme.Api.Schema;
 using Trireme.ApiServer.Admission;
+using Trireme.ApiServer.CustomResources;
 using Trireme.ApiServer.Registry.Strategies;
 using Trireme.ApiServer.Registry.Subresources;
 
@@ -19,6 +21,7 @@ public sealed partial class ResourceRegistry
         ("", "serviceaccounts" or "podtemplates" or "resourcequotas") => new ReturningStrategy(),
         ("apps", "deployments") => new DeploymentStrategy(),
         ("batch", "jobs") => new JobStrategy(),
+        (CustomResourceDefinitions.Group, CustomResourceDefinitions.Plural) => new CustomResourceDefinitionStrategy(this, _time),
         ("certificates.k8s.io", "certificatesigningrequests") => new CertificateSigningRequestStrategy(_time),
         _ => ResourceStrategy.Default,
     };
@@ -28,6 +31,27 @@ public sealed partial class ResourceRegistry
         [("*", "scale")] = new ScaleHandler(_objects, _reads),
         [("pods", "binding")] = new BindingHandler(_objects, _time),
         [("pods", "eviction")] = new EvictionHandler(_objects, this, _time, _options.StoreRoot),
+    };
+
+    private static IVersionConverter? ConverterOf(ResourceDefinition definition) => (definition.Group, definition.Version, definition.Plural) switch
+    {
+        ("events.k8s.io", _, _) => new EventConverter(),
+        ("autoscaling", "v1", "horizontalpodautoscalers") => new AutoscalerConverter(),
+        _ when definition.IsCustom => new RenamingConverter(definition.ApiVersion, definition.StorageKind.ApiVersion),
+        _ => null,
+    };
+
+    /// <summary>The conversion of what enters a cache. What is stored as it is served already is not touched.</summary>
+    private static Func<ReadOnlyMemory<byte>, ReadOnlyMemory<byte>>? TransformOf(IVersionConverter? converter) => converter switch
+    {
+        null => null,
+        RenamingConverter renaming => renaming.RenameStored,
+        _ => stored =>
+        {
+            var obj = ApiDocument.Parse(stored.Span);
+            converter.FromStored(obj);
+            return obj.ToUtf8();
+        },
     };
 
     private AdmissionChain CreateAdmission(NameGenerator names)

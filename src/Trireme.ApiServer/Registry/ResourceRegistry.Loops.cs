@@ -11,6 +11,8 @@ public sealed partial class ResourceRegistry
         var compactor = new Compactor(_store, _options, _time, _loggers.CreateLogger<Compactor>());
         await Task.WhenAll(
             _reflector.RunAsync(cancellationToken),
-            compactor.RunAsync(cancellationToken));
+            compactor.RunAsync(cancellationToken),
+            new EventExpiry(_store, this, _options, _time, _loggers.CreateLogger<EventExpiry>()).RunAsync(cancellationToken),
+            _customResources.RunAsync(cancellationToken));
     }
 }

@@ -3,9 +3,9 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Trireme.Api;
 using Trireme.Api.Schema;
-using Trireme.Api.Tables;
 using Trireme.ApiServer.Admission;
 using Trireme.ApiServer.Cacher;
+using Trireme.ApiServer.CustomResources;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
 
@@ -36,6 +36,7 @@ public sealed partial class ResourceRegistry : IResourceRegistry
     private readonly WriteHandlers _writes;
     private readonly PatchHandler _patches;
     private readonly Dictionary<(string Resource, string Subresource), ISubresourceHandler> _subresources;
+    private readonly CustomResourceController _customResources;
 
     /// <param name="options">Settings.</param>
     /// <param name="store">Where everything is; not disposed here.</param>
@@ -66,16 +67,21 @@ public sealed partial class ResourceRegistry : IResourceRegistry
                 Add(definition, StrategyOf(definition));
             }
         }
+
+        _customResources = CreateCustomResourceController();
+        Subscribe(CustomResourceDefinitions.Group, CustomResourceDefinitions.Plural, _customResources);
     }
 
     /// <inheritdoc/>
     public Task HandleAsync(HttpContext http, RequestInfo info, UserInfo user)
     {
-        if (!_resources.TryGetValue((info.Group, info.Version, info.Resource), out var resource))
-        {
-            return HandleVirtualAsync(http, info, user);
-        }
+        return _resources.TryGetValue((info.Group, info.Version, info.Resource), out var resource)
+            ? HandleAsync(http, info, user, resource)
+            : HandleVirtualAsync(http, info, user);
+    }
 
+    private Task HandleAsync(HttpContext http, RequestInfo info, UserInfo user, RegisteredResource resource)
+    {
         if (resource.Definition.Namespaced && info.Namespace.Length == 0 && info.Verb is not ("list" or "watch"))
         {
             throw new ApiStatusException(ApiStatus.MethodNotAllowed());
@@ -133,20 +139,22 @@ public sealed partial class ResourceRegistry : IResourceRegistry
     }
 
     /// <summary>Resources that have no objects of their own.</summary>
-    private Task HandleVirtualAsync(HttpContext http, RequestInfo info, UserInfo user)
+    private async Task HandleVirtualAsync(HttpContext http, RequestInfo info, UserInfo user)
     {
         if (info is { Group: "", Version: "v1", Resource: "bindings", Verb: "create" })
         {
-            return _subresources[("pods", "binding")].HandleAsync(http, info, user, _resources[("", "v1", "pods")]);
+            await _subresources[("pods", "binding")].HandleAsync(http, info, user, _resources[("", "v1", "pods")]);
+            return;
         }
 
-        throw new ApiStatusException(ApiStatus.NotFoundPath());
+        await HandleAsync(http, info, user, await FindDefinedAsync(info, http.RequestAborted));
     }
 
     private RegisteredResource Add(ResourceDefinition definition, ResourceStrategy strategy)
     {
-        var cache = _reflector.Add(new CachedResource(definition, _options.StoreRoot));
-        var resource = new RegisteredResource(cache, strategy, new TableWriter(definition));
+        var converter = ConverterOf(definition);
+        var cache = _reflector.Add(new CachedResource(definition, _options.StoreRoot) { Transform = TransformOf(converter) });
+        var resource = new RegisteredResource(cache, strategy, definition, converter);
         _resources[(definition.Group, definition.Version, definition.Plural)] = resource;
         return resource;
     }

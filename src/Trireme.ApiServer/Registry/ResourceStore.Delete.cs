@@ -61,7 +61,7 @@ internal sealed partial class ResourceStore
         WriteRequest request, string name, StoredEntry entry, bool fresh, DeleteOptions options, Func<ApiDocument, ChangeSet, ValueTask>? check)
     {
         var resource = request.Resource;
-        var old = Read(entry);
+        var old = Read(resource, entry);
         CheckPreconditions(resource.Definition.GroupResource, name, options, old);
         var admitted = Admit(request, AdmissionOperation.Delete, null, old);
         await admission.ValidateAsync(admitted, request.Cancelled);
@@ -75,7 +75,7 @@ internal sealed partial class ResourceStore
                 return fresh ? (old, false) : null;
             }
 
-            changes.Update(entry.Key, obj.ToStoredUtf8(), entry.ModRevision);
+            changes.Update(entry.Key, resource.ToStored(obj), entry.ModRevision);
         }
         else
         {

@@ -93,7 +93,7 @@ internal sealed partial class ResourceStore(
             await admission.ValidateAsync(admitted, request.Cancelled);
 
             var changes = new ChangeSet(root);
-            changes.Create(key, candidate.ToStoredUtf8());
+            changes.Create(key, resource.ToStored(candidate));
             changes.Claim([], resource.Strategy.Claims(candidate));
             changes.AddRange(admitted.SideEffects);
             if (request.DryRun)
@@ -157,7 +157,7 @@ internal sealed partial class ResourceStore(
         WriteRequest request, string name, string key, StoredEntry? entry, bool fresh, Func<ApiDocument?, ValueTask<ApiDocument>> change, int attempt)
     {
         var resource = request.Resource;
-        var old = entry is null ? null : Read(entry);
+        var old = entry is null ? null : Read(resource, entry);
         var obj = await change(old);
         if (old is null)
         {
@@ -195,7 +195,7 @@ internal sealed partial class ResourceStore(
         WriteRequest request, string key, StoredEntry entry, bool fresh, ApiDocument obj, ApiDocument old, AdmissionRequest admitted)
     {
         var strategy = request.Resource.Strategy;
-        var bytes = obj.ToStoredUtf8();
+        var bytes = request.Resource.ToStored(obj);
         old.Metadata.ResourceVersion = null;
         var remove = obj.Metadata.IsTerminating && !strategy.BlocksDeletion(obj) && obj.Metadata.DeletionGracePeriodSeconds is null or 0;
         if (request.DryRun || (!remove && ApiDocument.DeepEquals(obj, old)))
@@ -231,14 +231,15 @@ internal sealed partial class ResourceStore(
         return null;
     }
 
-    /// <summary>The newest version that the cache has, as a stored entry; null when it has none.</summary>
+    /// <summary>The newest version that the cache has, as a stored entry; null when it has none, or has it in another form.</summary>
     private static StoredEntry? Cached(WriteRequest request, string name, string key) =>
-        request.Resource.Stored.Transform is null && request.Resource.Cache.Find(request.Namespace, name) is { } cached
+        request.Resource.Converter is null && request.Resource.Cache.Find(request.Namespace, name) is { } cached
             ? new StoredEntry(key, cached.Utf8, default, cached.Revision)
             : null;
 
     /// <summary>The object in an entry, in the served version, with its resourceVersion.</summary>
-    private static ApiDocument Read(StoredEntry entry) => WithVersion(ApiDocument.Parse(entry.Value.Span), entry.ModRevision);
+    private static ApiDocument Read(RegisteredResource resource, StoredEntry entry) =>
+        WithVersion(resource.FromStored(entry.Value.Span), entry.ModRevision);
 
     private static ApiDocument WithVersion(ApiDocument obj, Revision revision)
     {
