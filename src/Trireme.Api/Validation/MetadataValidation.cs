@@ -48,7 +48,7 @@ internal static class MetadataValidation
         ValidateLabels(metadata.Labels, Path.Child("labels"), errors);
         ValidateAnnotations(metadata.Annotations, Path.Child("annotations"), errors);
         ValidateOwners(metadata.OwnerReferences, Path.Child("ownerReferences"), errors);
-        ValidateFinalizers(metadata.Finalizers, Path.Child("finalizers"), errors);
+        ValidateFinalizers(metadata.Finalizers, resource, Path.Child("finalizers"), errors);
     }
 
     public static void ValidateUpdate(ApiDocument updated, ApiDocument existing, List<FieldError> errors)
@@ -176,12 +176,15 @@ internal static class MetadataValidation
         }
     }
 
-    private static void ValidateFinalizers(IReadOnlyList<string> finalizers, FieldPath path, List<FieldError> errors)
+    private static void ValidateFinalizers(IReadOnlyList<string> finalizers, ResourceDefinition resource, FieldPath path, List<FieldError> errors)
     {
         foreach (var finalizer in finalizers)
         {
             Report(NameRules.QualifiedName(finalizer), path, finalizer, errors);
-            if (!finalizer.Contains('/', StringComparison.Ordinal) && finalizer is not ("kubernetes" or "orphan" or "foregroundDeletion"))
+
+            // Definitions and custom resources may have finalizers without a domain, the first of them its own: customresourcecleanup.
+            if (!resource.IsCustom && resource.Group != "apiextensions.k8s.io" && !finalizer.Contains('/', StringComparison.Ordinal)
+                && finalizer is not ("kubernetes" or "orphan" or "foregroundDeletion"))
             {
                 errors.Add(FieldError.Invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified"));
             }
