@@ -124,6 +124,8 @@ internal sealed class CustomResourceController(ICustomResourceHost host, Loopbac
                 return true;
             }
 
+            logger.LogWarning(
+                "Could not let CustomResourceDefinition {Name} go, trying again: {Code} {Answer}", name, answer.Code, Encoding.UTF8.GetString(answer.Body));
             return false;
         }
         catch (StoreUnavailableException)

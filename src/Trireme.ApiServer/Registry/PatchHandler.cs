@@ -1,6 +1,7 @@
 using System.Text;
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
+using Trireme.Api.Apply;
 using Trireme.Api.Documents;
 using Trireme.Api.Patch;
 using Trireme.ApiServer.Pipeline;
@@ -8,7 +9,7 @@ using Trireme.ApiServer.Pipeline;
 namespace Trireme.ApiServer.Registry;
 
 /// <summary>Answers patches: computed from the newest version, and again when another change came first.</summary>
-internal sealed class PatchHandler(ResourceStore store)
+internal sealed class PatchHandler(ResourceStore store, TimeProvider time)
 {
     private const string Json = "application/json-patch+json";
     private const string Merge = "application/merge-patch+json";
@@ -17,6 +18,12 @@ internal sealed class PatchHandler(ResourceStore store)
 
     public async Task HandleAsync(WriteRequest request)
     {
+        if (RequestBody.MediaType(request.Http.Request.ContentType) == ApplyYaml)
+        {
+            await ApplyAsync(request);
+            return;
+        }
+
         var apply = await ReadAsync(request);
         var (obj, created) = await store.UpdateAsync(request, request.Info.Name, old => ValueTask.FromResult(Patched(request, old, apply)));
         await ObjectResponse.WriteAsync(request.Http, obj, created ? StatusCodes.Status201Created : StatusCodes.Status200OK);
@@ -27,7 +34,7 @@ internal sealed class PatchHandler(ResourceStore store)
     {
         var mediaType = RequestBody.MediaType(request.Http.Request.ContentType);
         var custom = request.Resource.Definition.IsCustom;
-        if (mediaType is not (Json or Merge or ApplyYaml) && (mediaType != Strategic || custom))
+        if (mediaType is not (Json or Merge) && (mediaType != Strategic || custom))
         {
             throw new ApiStatusException(ApiStatus.UnsupportedMediaType(
                 mediaType, custom ? [Json, Merge, ApplyYaml] : [Json, Merge, Strategic, ApplyYaml]));
@@ -36,11 +43,6 @@ internal sealed class PatchHandler(ResourceStore store)
         var bytes = await JsonAnswer.ReadBodyAsync(request.Http);
         try
         {
-            if (mediaType == ApplyYaml)
-            {
-                throw new ApiStatusException(ApiStatus.UnsupportedMediaType(mediaType, Json, Merge, Strategic));
-            }
-
             var patch = bytes.AsSpan().TrimStart(" \r\n\t"u8) is [(byte)'{' or (byte)'[', ..]
                 ? ApiNode.Parse(bytes)
                 : YamlDocuments.Parse(Encoding.UTF8.GetString(bytes)).Root;
@@ -55,6 +57,61 @@ internal sealed class PatchHandler(ResourceStore store)
         {
             throw new ApiStatusException(ApiStatus.BadRequest($"error decoding patch: {e.Message}"));
         }
+    }
+
+    /// <summary>Server-side apply: the body is what the client wants, and creates the object where there is none.</summary>
+    private async Task ApplyAsync(WriteRequest request)
+    {
+        if (request.Http.Request.Query["fieldManager"].ToString().Length == 0)
+        {
+            throw ApiStatusException.Create(
+                422, "Invalid", "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch");
+        }
+
+        var bytes = await JsonAnswer.ReadBodyAsync(request.Http);
+        ApiDocument applied;
+        try
+        {
+            applied = YamlDocuments.Parse(bytes);
+        }
+        catch (ApiDocumentException e)
+        {
+            throw new ApiStatusException(ApiStatus.BadRequest($"error decoding YAML: {e.Message}"));
+        }
+
+        var definition = request.Resource.Definition;
+        RequestBody.CheckKind(applied, definition.ApiVersion, definition.Kind);
+        RequestBody.CheckIdentity(request, applied);
+        var (obj, created) = await store.UpdateAsync(request, request.Info.Name, old => ValueTask.FromResult(Applied(request, old, applied.Clone())));
+        await ObjectResponse.WriteAsync(request.Http, obj, created ? StatusCodes.Status201Created : StatusCodes.Status200OK);
+    }
+
+    private ApiDocument Applied(WriteRequest request, ApiDocument? old, ApiDocument applied)
+    {
+        var subresource = request.Info.Subresource.Length == 0 ? null : request.Info.Subresource;
+        if (old is null && applied.Metadata.Uid is { Length: > 0 })
+        {
+            throw new ApiStatusException(ApiStatus.Conflict(
+                request.Resource.Definition.GroupResource, request.Info.Name, $"uid mismatch: the provided object specified uid {applied.Metadata.Uid}, and no existing object was found"));
+        }
+
+        var result = ServerSideApply.Apply(
+            old, applied, request.Resource.Definition, request.FieldManager, request.Force, subresource, time.GetUtcNow());
+        if (result.Error is not null)
+        {
+            throw new ApiStatusException(result.Error);
+        }
+
+        var obj = result.Object!;
+        if (old is null || subresource is null)
+        {
+            return obj;
+        }
+
+        var managed = obj.Metadata.ManagedFields;
+        var projected = WriteHandlers.Project(request, old, obj);
+        projected.Metadata.ManagedFields = managed;
+        return projected;
     }
 
     private static ApiDocument Patched(WriteRequest request, ApiDocument? old, Func<ApiDocument?, ApiDocument> apply)

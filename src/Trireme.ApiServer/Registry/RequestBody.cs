@@ -57,6 +57,49 @@ internal static class RequestBody
         }
     }
 
+    /// <summary>Refuses an object of another namespace than the path's.</summary>
+    public static void CheckNamespace(WriteRequest request, ApiDocument obj)
+    {
+        var given = obj.Metadata.Namespace;
+        if (!request.Resource.Definition.Namespaced)
+        {
+            obj.Metadata.Namespace = null;
+            return;
+        }
+
+        if (!string.IsNullOrEmpty(given) && given != request.Info.Namespace)
+        {
+            throw new ApiStatusException(ApiStatus.BadRequest(
+                "the namespace of the provided object does not match the namespace sent on the request"));
+        }
+
+        if (request.Info.Namespace.Length == 0)
+        {
+            throw new ApiStatusException(ApiStatus.MethodNotAllowed());
+        }
+    }
+
+    /// <summary>Refuses an object of another namespace or name than the path's; fills in a name that is missing.</summary>
+    public static void CheckIdentity(WriteRequest request, ApiDocument obj)
+    {
+        CheckNamespace(request, obj);
+        CheckName(request, obj);
+    }
+
+    private static void CheckName(WriteRequest request, ApiDocument obj)
+    {
+        var name = obj.Metadata.Name;
+        if (string.IsNullOrEmpty(name))
+        {
+            obj.Metadata.Name = request.Info.Name;
+        }
+        else if (name != request.Info.Name)
+        {
+            throw new ApiStatusException(ApiStatus.BadRequest(
+                $"the name of the object ({name}) does not match the name on the URL ({request.Info.Name})"));
+        }
+    }
+
     private static ApiDocument Parse(WriteRequest request, byte[] bytes, string mediaType, List<string> duplicates)
     {
         var kind = request.Resource.Definition.Kind;

@@ -58,7 +58,7 @@ public sealed partial class ResourceRegistry : IResourceRegistry
         var names = new NameGenerator(random);
         _objects = new ResourceStore(store, CreateAdmission(names), names, time, options.StoreRoot);
         _writes = new WriteHandlers(_objects, _reads);
-        _patches = new PatchHandler(_objects);
+        _patches = new PatchHandler(_objects, time);
         _subresources = CreateSubresources();
         foreach (var definition in BuiltInResources.All)
         {

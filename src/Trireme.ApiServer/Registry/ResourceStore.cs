@@ -1,5 +1,6 @@
 using System.Globalization;
 using Trireme.Api;
+using Trireme.Api.Apply;
 using Trireme.Api.Documents;
 using Trireme.Api.Validation;
 using Trireme.ApiServer.Admission;
@@ -182,6 +183,7 @@ internal sealed partial class ResourceStore(
         }
 
         CountGeneration(resource, obj, old);
+        TrackFields(request, obj, old);
         resource.Strategy.Allocate(request, obj, old, attempt);
         var errors = ObjectRules.ValidateUpdate(obj, old, resource.Definition, request.Info.Subresource);
         resource.Strategy.Validate(request, obj, old, errors);
@@ -345,6 +347,18 @@ internal sealed partial class ResourceStore(
         metadata.Generation = old.Metadata.Generation;
         metadata.ManagedFields ??= (ApiArray?)old.Metadata.ManagedFields?.DeepClone();
         metadata.Node!.Remove("selfLink");
+    }
+
+    /// <summary>Objects that somebody applies remember who owns which fields; an apply has said so itself already.</summary>
+    private void TrackFields(WriteRequest request, ApiDocument obj, ApiDocument old)
+    {
+        var isApply = request.Info.Verb == "patch"
+            && request.Http.Request.ContentType?.StartsWith("application/apply-patch", StringComparison.OrdinalIgnoreCase) == true;
+        if (!isApply && (old.Metadata.ManagedFields is not null || obj.Metadata.ManagedFields is not null))
+        {
+            var subresource = request.Info.Subresource.Length == 0 ? null : request.Info.Subresource;
+            ServerSideApply.TrackUpdate(old, obj, request.Resource.Definition, request.FieldManager, subresource, time.GetUtcNow());
+        }
     }
 
     private static void CountGeneration(RegisteredResource resource, ApiDocument obj, ApiDocument old)

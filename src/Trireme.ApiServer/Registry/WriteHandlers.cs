@@ -16,7 +16,7 @@ internal sealed class WriteHandlers(ResourceStore store, CacheReads reads)
         var (obj, duplicates) = await RequestBody.ReadAsync(request);
         var definition = request.Resource.Definition;
         RequestBody.CheckKind(obj, definition.ApiVersion, definition.Kind);
-        CheckNamespace(request, obj);
+        RequestBody.CheckNamespace(request, obj);
         ObjectRules.CheckSchema(request, obj, duplicates);
         var created = await store.CreateAsync(request, obj, name: "");
         await ObjectResponse.WriteAsync(request.Http, created, StatusCodes.Status201Created);
@@ -27,8 +27,7 @@ internal sealed class WriteHandlers(ResourceStore store, CacheReads reads)
         var (incoming, duplicates) = await RequestBody.ReadAsync(request);
         var definition = request.Resource.Definition;
         RequestBody.CheckKind(incoming, definition.ApiVersion, definition.Kind);
-        CheckNamespace(request, incoming);
-        CheckName(request, incoming);
+        RequestBody.CheckIdentity(request, incoming);
         ObjectRules.CheckSchema(request, incoming, duplicates);
         var (obj, created) = await store.UpdateAsync(
             request,
@@ -101,39 +100,4 @@ internal sealed class WriteHandlers(ResourceStore store, CacheReads reads)
     }
 
     private static string? UidOf(CacheEntry entry) => ObjectScanner.GetString(entry.Utf8, "metadata", "uid");
-
-    private static void CheckNamespace(WriteRequest request, ApiDocument obj)
-    {
-        var given = obj.Metadata.Namespace;
-        if (!request.Resource.Definition.Namespaced)
-        {
-            obj.Metadata.Namespace = null;
-            return;
-        }
-
-        if (!string.IsNullOrEmpty(given) && given != request.Info.Namespace)
-        {
-            throw new ApiStatusException(ApiStatus.BadRequest(
-                "the namespace of the provided object does not match the namespace sent on the request"));
-        }
-
-        if (request.Info.Namespace.Length == 0)
-        {
-            throw new ApiStatusException(ApiStatus.MethodNotAllowed());
-        }
-    }
-
-    private static void CheckName(WriteRequest request, ApiDocument obj)
-    {
-        var name = obj.Metadata.Name;
-        if (string.IsNullOrEmpty(name))
-        {
-            obj.Metadata.Name = request.Info.Name;
-        }
-        else if (name != request.Info.Name)
-        {
-            throw new ApiStatusException(ApiStatus.BadRequest(
-                $"the name of the object ({name}) does not match the name on the URL ({request.Info.Name})"));
-        }
-    }
 }

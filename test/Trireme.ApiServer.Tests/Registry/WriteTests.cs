@@ -136,6 +136,23 @@ public sealed class WriteTests
     }
 
     [Fact]
+    public async Task Apply_creates_owns_and_conflicts()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        Task<Answer> ApplyAsync(string query, string yaml) => api.SendAsync("PATCH", $"{ConfigMaps}/a?{query}", yaml, "application/apply-patch+yaml");
+        const string One = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  k: \"1\"\n";
+        (await ApplyAsync("", One)).Demand(422);
+        (await ApplyAsync("fieldManager=one", One)).Demand(201);
+        (await ApplyAsync("fieldManager=one", One)).Demand(200);
+        var conflict = (await ApplyAsync("fieldManager=two", One.Replace("\"1\"", "\"2\"", StringComparison.Ordinal))).Demand(409);
+        Assert.Contains("conflict", conflict.Message, StringComparison.Ordinal);
+        var forced = (await ApplyAsync("fieldManager=two&force=true", One.Replace("\"1\"", "\"2\"", StringComparison.Ordinal))).Demand(200);
+        Assert.Equal("2", forced.Text("data.k"));
+        (await api.MergeAsync(ConfigMaps + "/a?fieldManager=three", """{"data":{"k":"3"}}""")).Demand(200);
+        (await ApplyAsync("fieldManager=two", One.Replace("\"1\"", "\"2\"", StringComparison.Ordinal))).Demand(409);
+    }
+
+    [Fact]
     public async Task A_dry_run_says_what_would_be_and_changes_nothing()
     {
         await using var api = await new RegistryHarness().WithNamespaceAsync();
