@@ -217,7 +217,7 @@ internal sealed class FieldWalker(bool isCustom)
     }
 
     /// <summary>The parts of a value by path element, in order.</summary>
-    private OrderedDictionary<string, (ApiNode? Value, SchemaNode? Schema)> Parts(ApiNode value, SchemaNode? schema, Shape shape)
+    private static OrderedDictionary<string, (ApiNode? Value, SchemaNode? Schema)> Parts(ApiNode value, SchemaNode? schema, Shape shape)
     {
         var parts = new OrderedDictionary<string, (ApiNode? Value, SchemaNode? Schema)>(StringComparer.Ordinal);
         switch (value)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Trireme.Api.Documents;
 using Trireme.Api.Models;
 

@@ -301,7 +301,7 @@ public static partial class YamlDocuments
     }
 
     private static bool IsLiteral(string text) =>
-        !text.StartsWith(' ') && !text.StartsWith('\n') && !text.Contains("\t", StringComparison.Ordinal) && !text.Contains(" \n", StringComparison.Ordinal)
+        !text.StartsWith(' ') && !text.StartsWith('\n') && !text.Contains('\t') && !text.Contains(" \n", StringComparison.Ordinal)
         && text.All(c => c == '\n' || (!char.IsControl(c) && !char.IsSurrogate(c) && c is not ('\u2028' or '\u2029' or '\u0085' or '\uFEFF')));
 
     [GeneratedRegex("^-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][-+]?[0-9]+)?\\z", RegexOptions.CultureInvariant)]
