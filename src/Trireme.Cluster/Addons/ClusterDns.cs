@@ -32,7 +32,7 @@ internal static class ClusterDns
             {"apiVersion":"v1","kind":"Service",
              "metadata":{"name":"kube-dns","namespace":"kube-system","labels":{"k8s-app":"kube-dns","kubernetes.io/cluster-service":"true","kubernetes.io/name":"CoreDNS"}},
              "spec":{"clusterIP":"{{{config.ClusterDns}}}","selector":{"k8s-app":"kube-dns"},
-               "ports":[{"name":"dns","port":53,"protocol":"UDP","targetPort":53},{"name":"dns-tcp","port":53,"protocol":"TCP","targetPort":53},{"name":"metrics","port":9153,"protocol":"TCP","targetPort":9153}]}}
+               "ports":[{"name":"dns","port":53,"protocol":"UDP","targetPort":53},{"name":"dns-tcp","port":53,"protocol":"TCP","targetPort":53},{"name":"metrics","port":9153,"protocol":"TCP","targetPort":8181}]}}
             """),
         Manifest.Parse("/apis/policy/v1/namespaces/kube-system/poddisruptionbudgets", """
             {"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"coredns","namespace":"kube-system"},
@@ -65,15 +65,17 @@ internal static class ClusterDns
                  {"topologyKey":"kubernetes.io/hostname","labelSelector":{"matchLabels":{"k8s-app":"kube-dns"}} }]}},
                "topologySpreadConstraints":[
                  {"maxSkew":1,"topologyKey":"topology.kubernetes.io/zone","whenUnsatisfiable":"ScheduleAnyway","labelSelector":{"matchLabels":{"k8s-app":"kube-dns"}} }],
+               "volumes":[{"name":"cache","emptyDir":{}}],
                "containers":[{
                  "name":"coredns",
                  "image":"{{{TriremeImages.TriremeReference}}}",
                  "imagePullPolicy":"IfNotPresent",
-                 "args":["dns","--cluster-domain","{{{config.ClusterDomain}}}"],
-                 "ports":[{"name":"dns","containerPort":53,"protocol":"UDP"},{"name":"dns-tcp","containerPort":53,"protocol":"TCP"},{"name":"metrics","containerPort":9153,"protocol":"TCP"}],
+                 "args":["dns","--cluster-domain","{{{config.ClusterDomain}}}","--cache-dir","/var/cache/dns"],
+                 "volumeMounts":[{"name":"cache","mountPath":"/var/cache/dns"}],
+                 "ports":[{"name":"dns","containerPort":53,"protocol":"UDP"},{"name":"dns-tcp","containerPort":53,"protocol":"TCP"},{"name":"metrics","containerPort":8181,"protocol":"TCP"}],
                  "resources":{"requests":{"cpu":"50m","memory":"64Mi"},"limits":{"memory":"256Mi"}},
-                 "readinessProbe":{"httpGet":{"path":"/ready","port":8181},"periodSeconds":2,"failureThreshold":3},
-                 "livenessProbe":{"httpGet":{"path":"/health","port":8080},"initialDelaySeconds":30,"periodSeconds":10,"failureThreshold":5}
+                 "readinessProbe":{"httpGet":{"path":"/readyz","port":8181},"periodSeconds":2,"failureThreshold":3},
+                 "livenessProbe":{"httpGet":{"path":"/healthz","port":8181},"initialDelaySeconds":30,"periodSeconds":10,"failureThreshold":5}
                }]
              }
            }
