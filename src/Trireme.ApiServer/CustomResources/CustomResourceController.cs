@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Trireme.Api.Documents;
+using Trireme.Api.Schema;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
 
@@ -16,8 +17,8 @@ namespace Trireme.ApiServer.CustomResources;
 /// Definitions are taken over within the cache's own loop, so whoever has read consistently after one was created finds its resource here.
 /// Every server does the emptying; deletions of one object by several are harmless.
 /// </remarks>
-internal sealed class CustomResourceController(ICustomResourceHost host, Loopback loopback, TimeProvider time, ILogger<CustomResourceController> logger)
-    : IResourceObserver
+internal sealed class CustomResourceController(
+    ICustomResourceHost host, IResourceReader reader, Loopback loopback, TimeProvider time, ILogger<CustomResourceController> logger) : IResourceObserver
 {
     private static readonly TimeSpan s_retry = TimeSpan.FromSeconds(1);
 
@@ -96,16 +97,10 @@ internal sealed class CustomResourceController(ICustomResourceHost host, Loopbac
 
         try
         {
-            var resource = CustomResourceDefinitions.Resources(definition).FirstOrDefault();
-            if (resource is not null)
+            if (CustomResourceDefinitions.Resources(definition).FirstOrDefault() is { } resource
+                && !await DeleteObjectsAsync(resource, cancellationToken))
             {
-                var path = $"/apis/{resource.Group}/{resource.Version}/{resource.Plural}";
-                await loopback.SendAsync("DELETE", path, default, null, cancellationToken);
-                var left = await loopback.SendAsync("GET", path + "?limit=1", default, null, cancellationToken);
-                if (!left.IsSuccess || ObjectScanner.GetRaw(left.Body, "items").IndexOf((byte)'{') >= 0)
-                {
-                    return false;
-                }
+                return false;
             }
 
             var finalizers = definition.Metadata.Finalizers.Where(f => f != CustomResourceDefinitions.CleanupFinalizer).ToList();
@@ -128,9 +123,24 @@ internal sealed class CustomResourceController(ICustomResourceHost host, Loopbac
                 "Could not let CustomResourceDefinition {Name} go, trying again: {Code} {Answer}", name, answer.Code, Encoding.UTF8.GetString(answer.Body));
             return false;
         }
-        catch (StoreUnavailableException)
+        catch (Exception e) when (e is StoreUnavailableException or ArgumentException)
         {
             return false;
         }
+    }
+
+    /// <summary>Deletes every object of a resource, namespace by namespace; false when some are still there.</summary>
+    private async Task<bool> DeleteObjectsAsync(ResourceDefinition resource, CancellationToken cancellationToken)
+    {
+        await reader.WaitUntilCurrentAsync(resource.Group, resource.Plural, cancellationToken);
+        foreach (var @namespace in reader.List(resource.Group, resource.Plural).Select(o => o.Namespace).Distinct(StringComparer.Ordinal))
+        {
+            var prefix = $"/apis/{resource.Group}/{resource.Version}";
+            var path = @namespace.Length == 0 ? $"{prefix}/{resource.Plural}" : $"{prefix}/namespaces/{@namespace}/{resource.Plural}";
+            await loopback.SendAsync("DELETE", path, default, null, cancellationToken);
+        }
+
+        await reader.WaitUntilCurrentAsync(resource.Group, resource.Plural, cancellationToken);
+        return reader.List(resource.Group, resource.Plural).Count == 0;
     }
 }

@@ -95,7 +95,7 @@ public sealed partial class ResourceRegistry : ICustomResourceHost
     }
 
     private CustomResourceController CreateCustomResourceController() =>
-        new(this, new Loopback(this, new NoAuthorizer()), _time, _loggers.CreateLogger<CustomResourceController>());
+        new(this, this, new Loopback(this, new NoAuthorizer()), _time, _loggers.CreateLogger<CustomResourceController>());
 
     private RegisteredResource Replace(RegisteredResource old, ResourceDefinition definition)
     {
