@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Trireme.Api.Models;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Api.Models.Discovery.V1;
 using Trireme.Client.Informers;
