@@ -28,6 +28,7 @@ public sealed class RecordControllerTests
         Assert.True(Has(running, "dns-version.cluster.local"));
 
         _api.Seed(DnsFixture.Service("db", clusterIP: "None"));
+        await Eventually.HoldsAsync(() => Has(running, "db.default.svc.cluster.local"), "a service without endpoints exists");
         _api.Seed(DnsFixture.Slice("db", ("10.1.0.1", "db-0", true)));
         await Eventually.HoldsAsync(() => Has(running, "db-0.db.default.svc.cluster.local"), "an endpoint came");
         _api.Remove<Service>("default", "web");

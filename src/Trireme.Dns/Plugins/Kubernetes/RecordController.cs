@@ -152,7 +152,9 @@ internal sealed partial class RecordController : IDisposable
 
         if (_services.Indexer.Get(@namespace, service) is { } found)
         {
-            _store.Replace(key, ServiceRecords.Of(found, _slices.Indexer.ByIndex(ByService, key), _zone, _ttl));
+            // A service without endpoints exists all the same: nothing is there, which is not the same as no such name.
+            var records = ServiceRecords.Of(found, _slices.Indexer.ByIndex(ByService, key), _zone, _ttl);
+            _store.Replace(key, records, DnsName.TryParse($"{service}.{@namespace}.svc.{_zone}", out var name) ? [name] : []);
             if (key == "kube-system/kube-dns")
             {
                 AddZone(found);
