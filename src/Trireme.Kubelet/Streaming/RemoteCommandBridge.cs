@@ -20,6 +20,7 @@ internal static class RemoteCommandBridge
     private const byte Resize = 4;
     private const byte Close = 255;
     private const int BufferSize = 32 * 1024;
+    private static readonly TimeSpan CloseTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Runs the session to its end; the WebSocket is closed then.</summary>
     public static async Task RunAsync(WebSocket client, Stream runtime, RemoteCommandStreams streams, CancellationToken cancellationToken)
@@ -44,7 +45,9 @@ internal static class RemoteCommandBridge
         await Task.WhenAny(fromClient, fromRuntime);
         if (fromRuntime.IsCompletedSuccessfully && client.State == WebSocketState.Open)
         {
+            // What was sent last is safe only once the client has answered the close: cutting the connection before could overtake it.
             await CloseAsync(client, cancellationToken);
+            await Task.WhenAny(fromClient, Task.Delay(CloseTimeout, TimeProvider.System, cancellationToken));
         }
 
         await stop.CancelAsync();

@@ -224,6 +224,9 @@ internal sealed class SpdyClient(Stream transport) : IAsyncDisposable
         BinaryPrimitives.WriteUInt16LittleEndian(stored[3..], (ushort)~length);
         block.Advance(5);
         block.Write(plain.WrittenSpan);
+
+        // An empty stored block, as a zlib sync flush writes it: some readers hand out what they have only when they meet one.
+        block.Write<byte>([0x00, 0x00, 0x00, 0xff, 0xff]);
         return block.WrittenSpan.ToArray();
     }
 

@@ -1,4 +1,7 @@
 using System.Globalization;
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Text;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -51,7 +54,7 @@ public sealed partial class StreamingEndpoints(ICri cri, ILogger<StreamingEndpoi
         {
             await RefuseAsync(context, StatusCodes.Status500InternalServerError, e.Message);
         }
-        catch (Exception e) when (e is IOException or RpcException or CriException or OperationCanceledException or System.Net.WebSockets.WebSocketException)
+        catch (Exception e) when (e is IOException or RpcException or CriException or OperationCanceledException or WebSocketException)
         {
             LogBroken(request.Verb, request.Pod.Metadata.Namespace, request.Pod.Metadata.Name, e.Message);
         }
@@ -88,7 +91,7 @@ public sealed partial class StreamingEndpoints(ICri cri, ILogger<StreamingEndpoi
             var (runtime, _) = await RuntimeConnection.OpenAsync(await RuntimeUrlAsync(request, streams, context.Request.Query, cancellationToken), PortForwardProtocols, cancellationToken);
             await using (runtime)
             {
-                using var socket = await context.WebSockets.AcceptWebSocketAsync(tunnel);
+                using var socket = await AcceptAsync(context, tunnel);
                 await using var client = new WebSocketStream(socket);
                 await StreamCopy.BothWaysAsync(client, runtime, cancellationToken);
             }
@@ -107,6 +110,19 @@ public sealed partial class StreamingEndpoints(ICri cri, ILogger<StreamingEndpoi
         var (commands, _) = await RuntimeConnection.OpenAsync(await RuntimeUrlAsync(request, streams, context.Request.Query, cancellationToken), ["v4.channel.k8s.io"], cancellationToken);
         using var webSocket = await context.WebSockets.AcceptWebSocketAsync(protocol);
         await RemoteCommandBridge.RunAsync(webSocket, commands, streams, cancellationToken);
+    }
+
+    // .NET takes only subprotocols without separators, and the name of the tunnel has a slash: so the handshake (RFC 6455, 4.2.2) is made here.
+    private static async Task<WebSocket> AcceptAsync(HttpContext context, string protocol)
+    {
+        var upgrade = context.Features.GetRequiredFeature<IHttpUpgradeFeature>();
+        var key = context.Request.Headers.SecWebSocketKey.ToString();
+        var accept = SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
+        context.Response.Headers.Upgrade = "websocket";
+        context.Response.Headers.Connection = "Upgrade";
+        context.Response.Headers.SecWebSocketAccept = Convert.ToBase64String(accept);
+        context.Response.Headers.SecWebSocketProtocol = protocol;
+        return WebSocket.CreateFromStream(await upgrade.UpgradeAsync(), new WebSocketCreationOptions { IsServer = true });
     }
 
     private Task<string> RuntimeUrlAsync(StreamingRequest request, RemoteCommandStreams streams, IQueryCollection query, CancellationToken cancellationToken)
