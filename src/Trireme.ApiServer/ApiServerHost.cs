@@ -51,7 +51,6 @@ public sealed class ApiServerHost
     private readonly Random _random;
     private readonly TaskCompletionSource<int> _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly CancellationTokenSource _draining = new();
     private volatile string? _shutdown;
 
     /// <summary>Wires nothing yet; see <see cref="RunAsync"/>.</summary>
@@ -97,6 +96,7 @@ public sealed class ApiServerHost
 
     private async Task ServeAsync(CancellationToken stopping)
     {
+        using var draining = new CancellationTokenSource();
         var certificate = new CertificateFiles(_options.TlsCertificateFile, _options.TlsPrivateKeyFile, _timeProvider, Log<CertificateFiles>());
         var clientAuthorities = Authorities(_options.ClientCaFile);
         var keys = Authn.ServiceAccountKeys.Load(_options.ServiceAccountKeyFiles, _options.ServiceAccountSigningKeyFile);
@@ -170,8 +170,8 @@ public sealed class ApiServerHost
         var impersonation = new ImpersonationStage(authorizer, flowControl.InvokeAsync);
         var auditing = new AuditStage(audit, _timeProvider, impersonation.InvokeAsync);
         var authentication = new AuthenticationStage(authenticators, _options.AnonymousAuth, Log<AuthenticationStage>(), auditing.InvokeAsync);
-        var balance = new ConnectionBalanceStage(_options.GoawayChance, _draining.Token, _random, authentication.InvokeAsync);
-        var recovery = new PanicRecoveryStage(authorizer, new RequestMetrics(_metrics), _draining.Token, _timeProvider, Log<PanicRecoveryStage>(), balance.InvokeAsync);
+        var balance = new ConnectionBalanceStage(_options.GoawayChance, _random, authentication.InvokeAsync, draining.Token);
+        var recovery = new PanicRecoveryStage(authorizer, new RequestMetrics(_metrics), _timeProvider, Log<PanicRecoveryStage>(), balance.InvokeAsync, draining.Token);
         app.Run(recovery.InvokeAsync);
 
         await app.StartAsync(stopping);
@@ -185,11 +185,11 @@ public sealed class ApiServerHost
         var background = Task.WhenAll(probe.RunAsync(loops.Token), hooks.RunAsync(stopping), AnnounceWhenReadyAsync(health, stopping));
         var leases = LeasesAsync(loopback, health, port, stopping);
 
-        await StoppedAsync(stopping, registry);
+        await StoppedAsync(registry, stopping);
         _shutdown = "process is shutting down";
         await leases;
         await Task.Delay(_options.ShutdownDelay, _timeProvider, CancellationToken.None);
-        await _draining.CancelAsync();
+        await draining.CancelAsync();
         using (var grace = new CancellationTokenSource(_options.ShutdownGrace, _timeProvider))
         {
             await app.StopAsync(grace.Token);
@@ -213,7 +213,7 @@ public sealed class ApiServerHost
     }
 
     /// <summary>Ends when the server is told to stop; a registry that ends by itself is a fault of the whole server.</summary>
-    private static async Task StoppedAsync(CancellationToken stopping, Task registry)
+    private static async Task StoppedAsync(Task registry, CancellationToken stopping)
     {
         var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var onStop = stopping.UnsafeRegister(static s => ((TaskCompletionSource)s!).TrySetResult(), stopped);

@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
-using Trireme.Api.Models;
 using Trireme.Api.Models.Authorization.V1;
 using Trireme.ApiServer.Pipeline;
 

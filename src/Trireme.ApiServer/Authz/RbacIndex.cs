@@ -3,7 +3,6 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Trireme.Api.Models;
-using Trireme.Api.Models.Meta.V1;
 using Trireme.Api.Models.Rbac.V1;
 using Trireme.ApiServer.Authn;
 using Trireme.ApiServer.Pipeline;

@@ -1,7 +1,5 @@
 using Trireme.Api.Models;
-using Trireme.Api.Models.Core.V1;
 using Trireme.Api.Models.Flowcontrol.V1;
-using Trireme.Api.Models.Meta.V1;
 using Trireme.Api.Models.Rbac.V1;
 using Trireme.Api.Models.Scheduling.V1;
 using Trireme.ApiServer.Authz;

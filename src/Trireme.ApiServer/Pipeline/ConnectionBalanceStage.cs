@@ -7,7 +7,7 @@ namespace Trireme.ApiServer.Pipeline;
 /// Closes connections gently so that clients spread over the servers: all of them while the server shuts down, else an HTTP/2 connection with
 /// a small chance per request (<c>--goaway-chance</c>), which ends the pile-up on the server that was up first.
 /// </summary>
-internal sealed class ConnectionBalanceStage(double chance, CancellationToken stopping, Random random, RequestHandler next)
+internal sealed class ConnectionBalanceStage(double chance, Random random, RequestHandler next, CancellationToken stopping)
 {
     private readonly Lock _lock = new();
 

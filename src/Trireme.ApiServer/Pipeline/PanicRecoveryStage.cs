@@ -11,7 +11,7 @@ namespace Trireme.ApiServer.Pipeline;
 /// The first stage: makes the request's context, turns whatever the stages behind it throw into a Status, and counts the request.
 /// </summary>
 internal sealed class PanicRecoveryStage(
-    IAuthorizer authorizer, RequestMetrics metrics, CancellationToken draining, TimeProvider timeProvider, ILogger<PanicRecoveryStage> log, RequestHandler next)
+    IAuthorizer authorizer, RequestMetrics metrics, TimeProvider timeProvider, ILogger<PanicRecoveryStage> log, RequestHandler next, CancellationToken draining)
 {
     public async Task InvokeAsync(HttpContext http)
     {
