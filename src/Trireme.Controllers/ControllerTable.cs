@@ -1,6 +1,7 @@
 using Trireme.Controllers.Bootstrap;
 using Trireme.Controllers.CertificateSigning;
 using Trireme.Controllers.ClusterRoles;
+using Trireme.Controllers.DaemonSets;
 using Trireme.Controllers.Deployments;
 using Trireme.Controllers.Endpoints;
 using Trireme.Controllers.EndpointSlices;
@@ -28,6 +29,7 @@ public static class ControllerTable
         ("replicaset-controller", c => new ReplicaSetController(c)),
         ("replicationcontroller-controller", c => new ReplicationControllerController(c)),
         ("deployment-controller", c => new DeploymentController(c)),
+        ("daemonset-controller", c => new DaemonSetController(c)),
         ("endpointslice-controller", c => new EndpointSliceController(c)),
         ("endpoints-controller", c => new EndpointsController(c)),
         ("garbage-collector-controller", c => new GarbageCollector(c)),
