@@ -2,7 +2,6 @@ using System.Net;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Trireme.Api.Models;
-using Trireme.Api.Models.Meta.V1;
 using Trireme.Client.Configuration;
 using Trireme.Client.Transport;
 

@@ -1,4 +1,3 @@
-using Trireme.Api;
 using Trireme.Api.Models.Apps.V1;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Controllers.Runtime;

@@ -335,27 +335,35 @@ public sealed class GarbageCollector : IController
 
         private Task<PartialObjectMetadata?> PatchOwnersAsync(
             ObjectLocation location, PartialObjectMetadata live, List<OwnerReference> owners, CancellationToken cancellationToken) =>
-            PatchAsync(location, live, cancellationToken, writer =>
-            {
-                writer.WriteStartArray("ownerReferences"u8);
-                owners.ForEach(o => o.Write(writer));
-                writer.WriteEndArray();
-            });
+            PatchAsync(
+                location,
+                live,
+                writer =>
+                {
+                    writer.WriteStartArray("ownerReferences"u8);
+                    owners.ForEach(o => o.Write(writer));
+                    writer.WriteEndArray();
+                },
+                cancellationToken);
 
         private Task<PartialObjectMetadata?> DropFinalizerAsync(ObjectLocation location, PartialObjectMetadata live, string finalizer, CancellationToken cancellationToken) =>
-            live.Metadata.Finalizers?.Contains(finalizer) != true ? Task.FromResult<PartialObjectMetadata?>(null) : PatchAsync(location, live, cancellationToken, writer =>
-            {
-                writer.WriteStartArray("finalizers"u8);
-                foreach (var other in live.Metadata.Finalizers.Where(f => f != finalizer))
+            live.Metadata.Finalizers?.Contains(finalizer) != true ? Task.FromResult<PartialObjectMetadata?>(null) : PatchAsync(
+                location,
+                live,
+                writer =>
                 {
-                    writer.WriteStringValue(other);
-                }
+                    writer.WriteStartArray("finalizers"u8);
+                    foreach (var other in live.Metadata.Finalizers.Where(f => f != finalizer))
+                    {
+                        writer.WriteStringValue(other);
+                    }
 
-                writer.WriteEndArray();
-            });
+                    writer.WriteEndArray();
+                },
+                cancellationToken);
 
         private async Task<PartialObjectMetadata?> PatchAsync(
-            ObjectLocation location, PartialObjectMetadata live, CancellationToken cancellationToken, Action<Utf8JsonWriter> write)
+            ObjectLocation location, PartialObjectMetadata live, Action<Utf8JsonWriter> write, CancellationToken cancellationToken)
         {
             var buffer = new ArrayBufferWriter<byte>();
             using (var writer = new Utf8JsonWriter(buffer))

@@ -112,7 +112,7 @@ public abstract class ReplicaController<T> : Controller
         return next is { } delay ? ReconcileResult.After(delay) : ReconcileResult.Done;
     }
 
-    private ReplicaStatus Measure(T owner, ReplicaSpec spec, List<Pod> pods, DateTimeOffset now, Exception? failure)
+    private static ReplicaStatus Measure(T owner, ReplicaSpec spec, List<Pod> pods, DateTimeOffset now, Exception? failure)
     {
         var labels = LabelRequirements.OfSet(spec.Template.Metadata?.Labels);
         var (reason, message) = failure is null

@@ -102,24 +102,24 @@ public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
 
     public Task<T> GetAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<T> =>
-        Do("get", T.Resource, null, @namespace, name, cancellationToken, id => Read<T>(_store.Find(id) ?? throw FakeErrors.NotFound(id)));
+        Do("get", T.Resource, null, @namespace, name, id => Read<T>(_store.Find(id) ?? throw FakeErrors.NotFound(id)), cancellationToken);
 
     public Task<T?> FindAsync<T>(string? @namespace, string name, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<T> =>
-        Do("get", T.Resource, null, @namespace, name, cancellationToken, id => _store.Find(id) is { } node ? Read<T>(node) : null);
+        Do("get", T.Resource, null, @namespace, name, id => _store.Find(id) is { } node ? Read<T>(node) : null, cancellationToken);
 
     public Task<KubernetesList<T>> ListAsync<T>(string? @namespace, ListOptions? options, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<T> =>
-        Do("list", T.Resource, null, @namespace, "", cancellationToken, _ =>
+        Do("list", T.Resource, null, @namespace, "", _ =>
         {
             var (items, revision) = _store.List(T.Resource, @namespace, options?.LabelSelector, options?.FieldSelector);
             return new KubernetesList<T> { Items = [.. items.Select(Read<T>)], Metadata = new ListMeta { ResourceVersion = $"{revision}" } };
-        });
+        }, cancellationToken);
 
     public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(string? @namespace, ListOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
         where T : class, IKubernetesObject<T>
     {
-        var watch = await Do("watch", T.Resource, null, @namespace, "", cancellationToken, _ => _store.Watch(T.Resource, @namespace, options));
+        var watch = await Do("watch", T.Resource, null, @namespace, "", _ => _store.Watch(T.Resource, @namespace, options), cancellationToken);
         try
         {
             await foreach (var (type, node) in watch.ReadAllAsync(cancellationToken))
@@ -149,35 +149,35 @@ public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
             node["metadata"]!["name"] = obj.Metadata.GenerateName + _store.NextSuffix();
         }
 
-        return Do("create", T.Resource, null, obj.Metadata.Namespace, node["metadata"]!["name"]!.GetValue<string>(), cancellationToken, id => Read<T>(_store.Create(id, node)));
+        return Do("create", T.Resource, null, obj.Metadata.Namespace, node["metadata"]!["name"]!.GetValue<string>(), id => Read<T>(_store.Create(id, node)), cancellationToken);
     }
 
     public Task<T> UpdateAsync<T>(T obj, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<T> =>
-        Do("update", T.Resource, null, obj.Metadata.Namespace, obj.Metadata.Name!, cancellationToken, id => Read<T>(_store.Update(id, Node(obj), null)));
+        Do("update", T.Resource, null, obj.Metadata.Namespace, obj.Metadata.Name!, id => Read<T>(_store.Update(id, Node(obj), null)), cancellationToken);
 
     public Task<T> UpdateStatusAsync<T>(T obj, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<T> =>
-        Do("update", T.Resource, "status", obj.Metadata.Namespace, obj.Metadata.Name!, cancellationToken, id => Read<T>(_store.Update(id, Node(obj), "status")));
+        Do("update", T.Resource, "status", obj.Metadata.Namespace, obj.Metadata.Name!, id => Read<T>(_store.Update(id, Node(obj), "status")), cancellationToken);
 
     public Task<T> PatchAsync<T>(string? @namespace, string name, Patch patch, string? subresource, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<T> =>
-        Do("patch", T.Resource, subresource, @namespace, name, cancellationToken, id => Read<T>(_store.Patch(id, patch, subresource)));
+        Do("patch", T.Resource, subresource, @namespace, name, id => Read<T>(_store.Patch(id, patch, subresource)), cancellationToken);
 
     public Task DeleteAsync<T>(string? @namespace, string name, DeleteRequest? options, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<T> =>
-        Do("delete", T.Resource, null, @namespace, name, cancellationToken, id => _store.Delete(id, options));
+        Do("delete", T.Resource, null, @namespace, name, id => _store.Delete(id, options), cancellationToken);
 
     public Task<TResult> CreateSubresourceAsync<TBody, TResult>(
         ResourceInfo resource, string? @namespace, string name, string subresource, TBody body, CancellationToken cancellationToken)
         where TBody : class, IModel<TBody>
         where TResult : class, IModel<TResult> =>
-        Do("create", resource, subresource, @namespace, name, cancellationToken, id =>
+        Do("create", resource, subresource, @namespace, name, id =>
         {
             var json = JsonNode.Parse(ModelJson.ToUtf8(body))!;
             var answer = _store.CreateSubresource(id, subresource, json);
             return ModelJson.Read<TResult>(System.Text.Encoding.UTF8.GetBytes(answer.ToJsonString()));
-        });
+        }, cancellationToken);
 
     public Task<HttpResponseMessage> SendAsync(HttpMethod method, string pathAndQuery, ReadOnlyMemory<byte>? body, string? contentType, CancellationToken cancellationToken) =>
         FakeHttp.SendAsync(_store, Check, method, pathAndQuery, body, contentType, cancellationToken);
@@ -192,7 +192,7 @@ public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
         where T : IModel<T> => ModelJson.Read<T>(System.Text.Encoding.UTF8.GetBytes(node.ToJsonString()));
 
     private async Task<TResult> Do<TResult>(
-        string verb, ResourceInfo resource, string? subresource, string? @namespace, string name, CancellationToken cancellationToken, Func<FakeId, TResult> act)
+        string verb, ResourceInfo resource, string? subresource, string? @namespace, string name, Func<FakeId, TResult> act, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         // As over a network, the caller goes on elsewhere: what only works synchronously shows.
