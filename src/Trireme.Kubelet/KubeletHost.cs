@@ -88,7 +88,8 @@ public static class KubeletHost
         var dns = new PodDns(options.ClusterDns, options.ClusterDomain, options.ResolvConf);
         var configs = new RuntimeConfigFactory(paths, dns, cgroups, new EnvironmentBuilder(objects, () => allocatable), machine.MemoryBytes);
         var podRuntime = new PodRuntime(
-            cri, configs, images, new LifecycleHooks(cri, http, time), probes, cgroups, events, new RuntimeClasses(client), time, loggers.CreateLogger<PodRuntime>());
+            cri, configs, images, new LifecycleHooks(cri, http, time), probes, cgroups, events, new RuntimeClasses(client), time,
+            loggers.CreateLogger<PodRuntime>());
         var volumes = new VolumeManager(
             paths, new VolumePayload(objects, () => allocatable), new PersistentVolumes(client), time, loggers.CreateLogger<VolumeManager>());
         var statuses = new StatusManager(client, checkpoints, time, loggers.CreateLogger<StatusManager>());
@@ -101,10 +102,13 @@ public static class KubeletHost
         objects.Changed = workers.Wake;
 
         // Which pods.
-        var staticPods = options.PodManifestPath is { } manifests ? new StaticPods(manifests, options.NodeName, loggers.CreateLogger<StaticPods>()) : null;
+        var staticPods = options.PodManifestPath is { } manifests
+            ? new StaticPods(manifests, options.NodeName, loggers.CreateLogger<StaticPods>())
+            : null;
         var bound = informers.Filtered<Api.Models.Core.V1.Pod>(null, new ListOptions { FieldSelector = $"spec.nodeName={options.NodeName}" });
         var pods = new PodManager(
-            options.NodeName, client, bound, staticPods, checkpoints, workers, statuses, new CriPods(cri), time, loggers.CreateLogger<PodManager>());
+            options.NodeName, client, bound, staticPods, checkpoints, workers, statuses, new PodTraces(cri, paths, cgroups), time,
+            loggers.CreateLogger<PodManager>());
         statuses.MirrorOf = pods.MirrorOf;
         var pleg = new GenericPleg(cri, workers.Wake, options.PlegRelistPeriod, time, loggers.CreateLogger<GenericPleg>());
 

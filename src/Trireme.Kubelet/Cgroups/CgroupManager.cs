@@ -91,7 +91,8 @@ public sealed class CgroupManager : ICgroupManager
             var directory = root + candidate;
             try
             {
-                var usage = long.Parse(File.ReadAllText(Path.Combine(directory, _unified ? "memory.current" : "memory.usage_in_bytes")), CultureInfo.InvariantCulture);
+                var file = Path.Combine(directory, _unified ? "memory.current" : "memory.usage_in_bytes");
+                var usage = long.Parse(File.ReadAllText(file), CultureInfo.InvariantCulture);
                 var key = _unified ? "inactive_file " : "total_inactive_file ";
                 var inactive = File.ReadLines(Path.Combine(directory, "memory.stat")).FirstOrDefault(l => l.StartsWith(key, StringComparison.Ordinal));
                 return Math.Max(0, usage - (inactive is null ? 0 : long.Parse(inactive[key.Length..], CultureInfo.InvariantCulture)));

@@ -11,25 +11,6 @@ using Trireme.Kubelet.Status;
 
 namespace Trireme.Kubelet.Configuration;
 
-/// <summary>The pods that the runtime has, each with no more than name, namespace and uid.</summary>
-public interface ICriPods
-{
-    Task<IReadOnlyList<Pod>> ListAsync(CancellationToken cancellationToken);
-}
-
-/// <inheritdoc cref="ICriPods"/>
-public sealed class CriPods(Cri.ICri cri) : ICriPods
-{
-    public async Task<IReadOnlyList<Pod>> ListAsync(CancellationToken cancellationToken)
-    {
-        var sandboxes = await cri.ListPodSandboxAsync(null, cancellationToken);
-        return [.. sandboxes.Where(s => s.Metadata?.Uid.Length > 0).DistinctBy(s => s.Metadata.Uid).Select(s => new Pod
-        {
-            Metadata = new ObjectMeta { Name = s.Metadata.Name, Namespace = s.Metadata.Namespace, Uid = s.Metadata.Uid },
-        })];
-    }
-}
-
 /// <summary>Knows which pods shall run here: from the API, from checkpoints until the API has spoken, and from manifest files.</summary>
 /// <remarks>
 /// A kubelet that starts while no API server can be reached runs the pods of its checkpoints. The first list from the API then corrects that: pods that it
@@ -43,7 +24,7 @@ public sealed class PodManager(
     PodCheckpoints checkpoints,
     PodWorkers.PodWorkers workers,
     StatusManager statuses,
-    ICriPods runtimePods,
+    IPodTraces traces,
     TimeProvider time,
     ILogger<PodManager> logger)
 {
@@ -236,14 +217,14 @@ public sealed class PodManager(
         }
     }
 
-    /// <summary>Ends what the runtime has and nobody wants: pods that were deleted while no kubelet ran.</summary>
+    /// <summary>Ends and cleans away what is there and nobody wants: pods that were deleted while no kubelet ran.</summary>
     private async Task KillLeftoversAsync(CancellationToken cancellationToken)
     {
-        foreach (var leftover in await runtimePods.ListAsync(cancellationToken))
+        foreach (var leftover in await traces.ListAsync(cancellationToken))
         {
             if (Find(leftover.Uid()) is null && workers.StateOf(leftover.Uid()) is null)
             {
-                logger.LogInformation("Pod {Pod} is at the runtime and nowhere else: it is ended", leftover.Describe());
+                logger.LogInformation("Pod {Pod} is wanted by nobody and has left traces: it is ended", leftover.Describe());
                 workers.Kill(leftover, null, null, removed: true);
             }
         }

@@ -4,7 +4,10 @@ using Trireme.Kubelet.Cri.V1;
 
 namespace Trireme.Kubelet.Containers;
 
-/// <summary>Removes containers and sandboxes that nobody looks at any more: of each container the two newest are kept, for its last state and <c>logs --previous</c>.</summary>
+/// <summary>
+/// Removes containers and sandboxes that nobody looks at any more: of each container the two newest are kept, for its last
+/// state and <c>logs --previous</c>.
+/// </summary>
 public sealed class ContainerGarbageCollector(ICri cri, TimeProvider time, ILogger<ContainerGarbageCollector> logger)
 {
     private const int Kept = 2;

@@ -74,7 +74,8 @@ public sealed class EvictionManager(
         if (memory < options.EvictionMemoryAvailableBytes)
         {
             Volatile.Write(ref _memoryPressureAt, time.GetTimestamp());
-            EvictOne(ResourceName.Memory, p => cgroups.MemoryWorkingSet(p.Uid()) ?? 0, $"{options.EvictionMemoryAvailableBytes / 1024}Ki", $"{memory / 1024}Ki");
+            var threshold = $"{options.EvictionMemoryAvailableBytes / 1024}Ki";
+            EvictOne(ResourceName.Memory, p => cgroups.MemoryWorkingSet(p.Uid()) ?? 0, threshold, $"{memory / 1024}Ki");
         }
 
         if (DiskIsShort())
@@ -108,11 +109,10 @@ public sealed class EvictionManager(
 
     private static long SizeOf(string directory)
     {
+        var real = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
         try
         {
-            return Directory.Exists(directory)
-                ? new DirectoryInfo(directory).EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint }).Sum(f => f.Length)
-                : 0;
+            return Directory.Exists(directory) ? new DirectoryInfo(directory).EnumerateFiles("*", real).Sum(f => f.Length) : 0;
         }
         catch (IOException)
         {

@@ -26,6 +26,7 @@ public sealed class HollowKubelet(HollowOptions options, IApiClient client, ILog
     private readonly HashSet<string> _names = [.. options.Nodes.Select(n => n.Name)];
     private int _addresses;
 
+    /// <summary>Simulates the nodes until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var informers = new InformerFactory(client, loggers, time);
@@ -40,11 +41,18 @@ public sealed class HollowKubelet(HollowOptions options, IApiClient client, ILog
             }
         }
 
-        await Task.WhenAll(
-            RegisterAllAsync(cancellationToken),
-            informers.RunAsync(cancellationToken),
-            HeartbeatsAsync(cancellationToken),
-            Task.WhenAll(Enumerable.Range(0, options.Workers).Select(_ => WorkAsync(queue, pods.Indexer, cancellationToken))));
+        try
+        {
+            await Task.WhenAll(
+                RegisterAllAsync(cancellationToken),
+                informers.RunAsync(cancellationToken),
+                HeartbeatsAsync(cancellationToken),
+                Task.WhenAll(Enumerable.Range(0, options.Workers).Select(_ => WorkAsync(queue, pods.Indexer, cancellationToken))));
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Stopping.
+        }
     }
 
     private static bool NeedsWork(Pod pod) => pod.Metadata.DeletionTimestamp is not null || pod.Status?.Phase is null or PodPhase.Pending;

@@ -226,10 +226,10 @@ public sealed class PodSyncer(
 
     private void RemoveLogs(Pod pod)
     {
-        var directory = paths.PodLog(pod);
         try
         {
-            if (Directory.Exists(directory))
+            // By uid: of a pod that left no more than its directories the name is not known.
+            foreach (var directory in Directory.EnumerateDirectories(paths.PodLogs, "*_" + pod.Uid()))
             {
                 Directory.Delete(directory, recursive: true);
             }

@@ -55,9 +55,17 @@ internal sealed class PodWorker
     private bool _removed;
 
     public PodWorker(
-        Pod pod, IPodSyncer syncer, TimeProvider time, TimeSpan syncFrequency, Random jitter, ILogger logger, Action<string> finished, CancellationToken stopping)
+        Pod pod,
+        IPodSyncer syncer,
+        TimeProvider time,
+        TimeSpan syncFrequency,
+        Random jitter,
+        ILogger logger,
+        Action<string> finished,
+        CancellationToken stopping)
     {
-        (_pod, _syncer, _time, _syncFrequency, _jitter, _logger, _finished) = (pod, syncer, time, syncFrequency, jitter, logger, finished);
+        (_pod, _syncer, _time, _syncFrequency, _jitter) = (pod, syncer, time, syncFrequency, jitter);
+        (_logger, _finished) = (logger, finished);
         _stop = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         _stopping = _stop.Token;
         _state = pod.Metadata.DeletionTimestamp is not null || pod.IsTerminal() ? PodWorkState.Terminating : PodWorkState.Syncing;

@@ -138,7 +138,7 @@ public sealed class KubeletEndpoints(
 
     private ContainerLogOptions OptionsOf(IQueryCollection query)
     {
-        var since = query.TryGetValue("sinceTime", out var at) && DateTimeOffset.TryParse(at, CultureInfo.InvariantCulture, out var moment) ? moment : default(DateTimeOffset?);
+        DateTimeOffset? since = DateTimeOffset.TryParse(query["sinceTime"], CultureInfo.InvariantCulture, out var moment) ? moment : null;
         if (since is null && Number(query, "sinceSeconds") is { } seconds)
         {
             since = time.GetUtcNow() - TimeSpan.FromSeconds(seconds);

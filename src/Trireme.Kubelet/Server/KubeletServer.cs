@@ -23,6 +23,7 @@ public sealed class KubeletServer : IAsyncDisposable
 {
     private const string ApiServerIdentity = "kube-apiserver-kubelet-client";
     private const string Masters = "system:masters";
+    private const string Organization = "2.5.4.10";
 
     private readonly WebApplication _app;
 
@@ -85,7 +86,8 @@ public sealed class KubeletServer : IAsyncDisposable
     /// <summary>Whether a verified client may talk to kubelets.</summary>
     internal static bool IsAllowed(X509Certificate2 certificate) =>
         certificate.GetNameInfo(X509NameType.SimpleName, forIssuer: false) == ApiServerIdentity
-        || certificate.SubjectName.EnumerateRelativeDistinguishedNames().Any(n => n.GetSingleElementType().Value == "2.5.4.10" && n.GetSingleElementValue() == Masters);
+        || certificate.SubjectName.EnumerateRelativeDistinguishedNames()
+            .Any(n => n.GetSingleElementType().Value == Organization && n.GetSingleElementValue() == Masters);
 
     private static async Task AnswerAsync(HttpContext http, CertificateAuthorityFile? authority, KubeletEndpoints endpoints)
     {

@@ -47,7 +47,7 @@ public static class PodConditions
     private static PodCondition Initialized(Pod pod, PodStatus status)
     {
         var incomplete = pod.InitContainers().Where(c => !IsDone(c)).Select(c => c.Name!).ToList();
-        var begun = (status.ContainerStatuses ?? []).Any(s => s.State?.Running is not null || s.LastState?.Terminated is not null || s.State?.Terminated is not null);
+        var begun = PodPhases.HasBegun(status);
         if (incomplete.Count == 0 || begun || status.Phase == PodPhase.Succeeded)
         {
             return new PodCondition

@@ -10,7 +10,7 @@ public static class PodPhases
     public static string Of(Pod pod, PodStatus status)
     {
         var never = pod.RestartPolicyOrDefault() == RestartPolicy.Never;
-        var begun = (status.ContainerStatuses ?? []).Any(s => s.State?.Running is not null || s.State?.Terminated is not null || s.LastState?.Terminated is not null);
+        var begun = HasBegun(status);
         foreach (var container in pod.InitContainers())
         {
             var init = status.InitContainerStatuses?.FirstOrDefault(s => s.Name == container.Name);
@@ -69,6 +69,10 @@ public static class PodPhases
             _ => PodPhase.Pending,
         };
     }
+
+    /// <summary>Whether one of the regular containers runs or has run: init containers are over then.</summary>
+    public static bool HasBegun(PodStatus status) =>
+        (status.ContainerStatuses ?? []).Any(s => s.State is { Running: not null } or { Terminated: not null } || s.LastState?.Terminated is not null);
 
     private static bool AllRestart(Pod pod) => pod.RestartPolicyOrDefault() == RestartPolicy.Always;
 }

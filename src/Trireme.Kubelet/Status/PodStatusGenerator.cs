@@ -129,16 +129,17 @@ public static class PodStatusGenerator
             {
                 Waiting = new ContainerStateWaiting
                 {
-                    Reason = pod.InitContainers().Count > 0 && !isInit ? "PodInitializing"
-                        : pod.InitContainers().Count > 0 ? "PodInitializing" : "ContainerCreating",
+                    Reason = pod.InitContainers().Count > 0 ? "PodInitializing" : "ContainerCreating",
                 },
             },
         };
         if (old?.State?.Terminated is { } ended)
         {
             // Its container was cleaned up; what is known of its end stays.
-            (status.State, status.LastState, status.ContainerID, status.ImageID) = (new ContainerState { Terminated = ended }, old.LastState, old.ContainerID, old.ImageID);
-            if (input.CouldHaveRunningContainers && RestartDecision.RestartsAfter(pod, container, ended.ExitCode) && !isInit && pod.Metadata.DeletionTimestamp is null)
+            (status.State, status.LastState) = (new ContainerState { Terminated = ended }, old.LastState);
+            (status.ContainerID, status.ImageID) = (old.ContainerID, old.ImageID);
+            var restarts = !isInit && pod.Metadata.DeletionTimestamp is null && RestartDecision.RestartsAfter(pod, container, ended.ExitCode);
+            if (restarts && input.CouldHaveRunningContainers)
             {
                 status.State = new ContainerState { Waiting = new ContainerStateWaiting { Reason = "ContainerCreating" } };
                 status.LastState = new ContainerState { Terminated = ended };

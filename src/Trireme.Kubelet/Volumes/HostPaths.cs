@@ -18,10 +18,8 @@ public static class HostPaths
                 Directory.CreateDirectory(path, DirectoryMode);
                 break;
             case HostPathType.FileOrCreate when Linux.KindOf(path) is null:
-                using (new FileStream(path, new FileStreamOptions { Mode = System.IO.FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = FileMode }))
-                {
-                }
-
+                var options = new FileStreamOptions { Mode = System.IO.FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = FileMode };
+                new FileStream(path, options).Dispose();
                 break;
         }
 

@@ -96,7 +96,13 @@ public sealed class VolumeManager(KubeletPaths paths, VolumePayload payload, IPe
     private async Task<string> SetUpFilesAsync(Pod pod, Volume volume, CancellationToken cancellationToken)
     {
         var files = await payload.BuildAsync(pod, volume, cancellationToken);
-        var plugin = volume.ConfigMap is not null ? "configmap" : volume.Secret is not null ? "secret" : volume.DownwardAPI is not null ? "downward-api" : "projected";
+        var plugin = volume switch
+        {
+            { ConfigMap: not null } => "configmap",
+            { Secret: not null } => "secret",
+            { DownwardAPI: not null } => "downward-api",
+            _ => "projected",
+        };
         var directory = paths.Volume(pod.Uid(), plugin, volume.Name!);
         var group = pod.Spec?.SecurityContext?.FsGroup;
         AtomicWriter.Write(directory, files, time, fresh =>

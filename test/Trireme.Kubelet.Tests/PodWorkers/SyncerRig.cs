@@ -31,6 +31,7 @@ internal sealed class SyncerRig : IPodObjects, ICgroupManager, IEventRecorder, I
         Cri = new FakeCri(Time);
         Api = new FakeApiClient(Time);
         Paths = new KubeletPaths(_directory["kubelet"], _directory["logs"]);
+        Directory.CreateDirectory(Paths.PodLogs);
         Probes = new ProbeManager(this, this, Time);
         _images = new ImageManager(Cri, this, this, Time, 2);
         var none = new Dictionary<string, Quantity>();
