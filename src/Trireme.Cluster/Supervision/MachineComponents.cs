@@ -53,7 +53,13 @@ public sealed class MachineComponents(MachineDirectory directory, MachineConfig 
     private string Pki(string name) => Path.Combine(directory.Pki, name);
 
     private ComponentSpec Own(string name, IReadOnlyList<string> arguments, int oomScoreAdjust) =>
-        new(name, programs.Trireme[0], [.. programs.Trireme.Skip(1), name, .. arguments]) { OomScoreAdjust = oomScoreAdjust };
+        new(name, programs.Trireme[0], [.. programs.Trireme.Skip(1), name, .. arguments])
+        {
+            OomScoreAdjust = oomScoreAdjust,
+
+            // Settings come by flags; watching for settings files that never change costs a descriptor per directory.
+            Environment = new Dictionary<string, string> { ["DOTNET_HOSTBUILDER__RELOADCONFIGONCHANGE"] = "false" },
+        };
 
     private ComponentSpec EtcdSpec()
     {
@@ -149,6 +155,7 @@ public sealed class MachineComponents(MachineDirectory directory, MachineConfig 
             "--node-ip", config.AdvertiseAddress.ToString(),
             "--container-runtime-endpoint", "unix://" + directory.ContainerdSocket,
             "--root-dir", directory.Kubelet,
+            "--log-dir", Path.Combine(directory.Root, "pod-logs"),
             "--cluster-dns", config.ClusterDns.ToString(),
             "--cluster-domain", config.ClusterDomain,
             "--client-ca-file", Pki("ca.crt"),
