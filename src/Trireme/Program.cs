@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Trireme.Commands;
+using Trireme.Component.Lifetime;
 using Trireme.Output;
 
 var root = new RootCommand("A highly available Kubernetes: one program that turns machines into a cluster.")
@@ -32,4 +33,6 @@ if (parsed.Errors is [var error, ..])
     return CommandFailure.Usage;
 }
 
-return await parsed.InvokeAsync();
+// The library's own handling ends the process two seconds after a signal, which is too soon for a server that drains its requests.
+using var signals = new ShutdownSignals();
+return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }, signals.Token);
