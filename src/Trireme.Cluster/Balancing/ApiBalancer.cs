@@ -68,7 +68,8 @@ public sealed class ApiBalancer : IDisposable
     /// <summary>Takes the list from disk again, after init or join has written it.</summary>
     public void UpdatePool()
     {
-        var known = KnownEndpoints.Load(_directory).ApiServerAddresses();
+        // The virtual address leads to a balancer, in the end to this one: it is no server.
+        var known = KnownEndpoints.Load(_directory).ApiServerAddresses().Where(a => !a.Address.Equals(_config.VirtualIP));
         Pool.Update(_config.IsServer ? known.Append(new IPEndPoint(_config.AdvertiseAddress, Ports.ApiServer)) : known);
     }
 
