@@ -46,7 +46,7 @@ internal static class InitCommand
                 CreatedCluster = true,
             };
             var time = TimeProvider.System;
-            using var loggers = ComponentFlags.CreateLoggers(parsed, verbosity, time);
+            using var loggers = MachineOptions.Loggers(parsed, verbosity, time);
             using var context = new PhaseContext(directory, MachineSetup.ForInit(directory, wanted), loggers, time)
             {
                 Say = Console.WriteLine,

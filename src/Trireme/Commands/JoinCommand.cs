@@ -48,7 +48,7 @@ internal static class JoinCommand
                 Schedulable = parsed.GetValue(schedulable),
             };
             var time = TimeProvider.System;
-            using var loggers = ComponentFlags.CreateLoggers(parsed, verbosity, time);
+            using var loggers = MachineOptions.Loggers(parsed, verbosity, time);
             using var context = new PhaseContext(directory, MachineSetup.ForJoin(directory, wanted), loggers, time)
             {
                 Say = Console.WriteLine,

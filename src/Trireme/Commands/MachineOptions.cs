@@ -3,9 +3,11 @@ using System.Globalization;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
 using Trireme.Cluster;
 using Trireme.Cluster.Joining;
 using Trireme.Cluster.Phases;
+using Trireme.Component.Logging;
 
 namespace Trireme.Commands;
 
@@ -66,6 +68,10 @@ internal static class MachineOptions
             return key;
         },
     };
+
+    /// <summary>Loggers of a command for people: it says itself what it does, so that without <c>-v</c> only what is wrong is logged.</summary>
+    public static ILoggerFactory Loggers(ParseResult parsed, Option<int> verbosity, TimeProvider time) =>
+        ComponentLogging.Create(parsed.GetValue(verbosity) == 0 ? LogLevel.Warning : ComponentLogging.FromVerbosity(parsed.GetValue(verbosity)), time);
 
     /// <summary>The directory of a command line, absolute.</summary>
     public static MachineDirectory Directory(ParseResult parsed, Option<string> option) => new(Path.GetFullPath(parsed.GetRequiredValue(option)));

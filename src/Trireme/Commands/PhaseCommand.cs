@@ -36,7 +36,7 @@ internal static class PhaseCommand
             var config = MachineConfig.TryLoad(directory)
                 ?? throw new PhaseException($"{directory.Root} holds no machine: run 'trireme init' or 'trireme join', or give --data-dir");
             var time = TimeProvider.System;
-            using var loggers = ComponentFlags.CreateLoggers(parsed, verbosity, time);
+            using var loggers = MachineOptions.Loggers(parsed, verbosity, time);
             using var context = new PhaseContext(directory, config, loggers, time)
             {
                 Say = Console.WriteLine,

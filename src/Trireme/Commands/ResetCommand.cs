@@ -33,7 +33,7 @@ internal static class ResetCommand
                 return CommandFailure.Failure;
             }
 
-            using var loggers = ComponentFlags.CreateLoggers(parsed, verbosity, TimeProvider.System);
+            using var loggers = MachineOptions.Loggers(parsed, verbosity, TimeProvider.System);
             await new MachineReset(directory, loggers, TimeProvider.System, text => Console.WriteLine($"[reset] {text}")).RunAsync(parsed.GetValue(keep), cancellationToken);
             return CommandFailure.Success;
         });
