@@ -27,6 +27,7 @@ public sealed class ComponentUnit
     private TaskCompletionSource _changed = NewSignal(); // completes when wanted or the spec changed
     private TaskCompletionSource? _ended; // of the current run, from before the start until after the end; null between runs
     private ComponentSpec _spec;
+    private IReadOnlyList<string>? _started; // arguments of the running process; null when another supervisor started it
     private LinuxProcess? _process;
     private bool _wanted = true;
     private bool _adopted;
@@ -47,6 +48,18 @@ public sealed class ComponentUnit
     }
 
     public string Name => _spec.Name;
+
+    /// <summary>Whether it runs with another command line than it would be started with now. Unknown, and so false, for one that was adopted.</summary>
+    public bool IsStale
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _process is not null && _started is not null && !_started.SequenceEqual(_spec.Arguments);
+            }
+        }
+    }
 
     /// <summary>The command line for the next start.</summary>
     public ComponentSpec Spec
@@ -210,6 +223,7 @@ public sealed class ComponentUnit
         lock (_lock)
         {
             spec = _spec;
+            _started = spec.Arguments;
             _starts++;
         }
 
@@ -309,6 +323,7 @@ public sealed class ComponentUnit
         lock (_lock)
         {
             _process = null;
+            _started = null;
             _adopted = false;
             _lastExit = how;
             _ended?.TrySetResult();

@@ -21,10 +21,12 @@ public sealed record SupervisorOptions(MachineDirectory Directory);
 public sealed class SupervisorHost
 {
     private static readonly TimeSpan _logInterval = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _refreshInterval = TimeSpan.FromSeconds(10);
 
     private readonly MachineDirectory _directory;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
+    private readonly Random _random = new();
     private readonly Programs _programs;
     private readonly ConcurrentDictionary<string, (ComponentUnit Unit, Task Run)> _units = new();
     private readonly Lock _reload = new(); // a component must not get two units when the first start and a reload coincide
@@ -64,7 +66,7 @@ public sealed class SupervisorHost
 
     private async Task RunAsync(CancellationToken cancellationToken)
     {
-        using var balancer = new ApiBalancer(_directory, _config, new Random(), _time, _logger);
+        using var balancer = new ApiBalancer(_directory, _config, _random, _time, _logger);
         _balancer = balancer;
         var leave = _leave.Token;
         var rotation = new CertificateRotation(_directory, () => _config, _time, _logger);
@@ -79,6 +81,7 @@ public sealed class SupervisorHost
         if (_config.IsServer)
         {
             loops.Add(KeepAsync("store member watch", members.RunAsync, leave));
+            loops.Add(KeepAsync("API server refresh", RefreshApiServerAsync, leave));
         }
 
         if (_config is { IsServer: true, VirtualIP: not null })
@@ -231,6 +234,24 @@ public sealed class SupervisorHost
         foreach (var (unit, _) in _units.Values)
         {
             unit.Spec = components.Spec(unit.Name);
+        }
+    }
+
+    /// <summary>
+    /// Starts the API server anew when the store has got other members since it started, so that it survives the loss of its own. Only while every
+    /// API server is ready, and after a while of random length: clients go to the others meanwhile, and two servers do not go at once.
+    /// </summary>
+    private async Task RefreshApiServerAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            await Task.Delay(_refreshInterval + (_random.NextDouble() * _refreshInterval), _time, cancellationToken);
+            if (_units.TryGetValue(MachineComponents.ApiServer, out var entry) && entry.Unit.IsStale
+                && _balancer is { Pool.Backends: { Count: > 1 } backends } && backends.All(b => b.Health == BackendHealth.Ready))
+            {
+                _logger.LogInformation("The store has other members now: starting the API server anew");
+                await entry.Unit.RestartAsync(cancellationToken);
+            }
         }
     }
 
