@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using Trireme.Cluster.Balancing;
-using Trireme.Cluster.Supervision;
 
 namespace Trireme.Cluster.Membership;
 

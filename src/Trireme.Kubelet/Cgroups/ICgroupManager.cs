@@ -1,5 +1,4 @@
 using Trireme.Api.Models.Core.V1;
-using Trireme.Kubelet.Containers;
 
 namespace Trireme.Kubelet.Cgroups;
 

@@ -23,7 +23,9 @@ public sealed class HttpActions : IDisposable
             SslOptions = new SslClientAuthenticationOptions
             {
                 // The pod's own certificate: the kubelet has no way to know who signed it, and only asks whether it answers.
+#pragma warning disable CA5359
                 RemoteCertificateValidationCallback = static (_, _, _, _) => true,
+#pragma warning restore CA5359
             },
         },
         disposeHandler: true)

@@ -10,7 +10,6 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Trireme.Component.Certificates;
 using Trireme.Component.Lifetime;
-using Trireme.Component.Metrics;
 
 namespace Trireme.Kubelet.Server;
 

@@ -117,7 +117,9 @@ public sealed partial class StreamingEndpoints(ICri cri, ILogger<StreamingEndpoi
     {
         var upgrade = context.Features.GetRequiredFeature<IHttpUpgradeFeature>();
         var key = context.Request.Headers.SecWebSocketKey.ToString();
+#pragma warning disable CA5350 // The handshake is defined with it and protects nothing.
         var accept = SHA1.HashData(Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
+#pragma warning restore CA5350
         context.Response.Headers.Upgrade = "websocket";
         context.Response.Headers.Connection = "Upgrade";
         context.Response.Headers.SecWebSocketAccept = Convert.ToBase64String(accept);
