@@ -1,5 +1,4 @@
 using Trireme.Api;
-using Trireme.Api.Documents;
 using Trireme.ApiServer.Pipeline;
 
 namespace Trireme.ApiServer.Admission;

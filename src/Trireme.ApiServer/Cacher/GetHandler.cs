@@ -16,7 +16,7 @@ internal sealed class GetHandler(CacheReads reads, TimeProvider time)
         var entry = cache.Find(info.Namespace, info.Name)
             ?? throw new ApiStatusException(ApiStatus.NotFound(cache.Resource.Definition.GroupResource, info.Name));
 
-        var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time.GetUtcNow());
+        using var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time.GetUtcNow());
         http.Response.ContentType = JsonAnswer.ContentType;
         http.Response.ContentLength = writer.LengthOf(entry) is { } length ? length + 1 : null;
         await using var body = new ResponseBody(http.Response.BodyWriter, compress: false);

@@ -8,7 +8,7 @@ using Trireme.Storage;
 namespace Trireme.ApiServer.Cacher;
 
 /// <summary>Writes cached objects in the shape that a client asked for. One per answer; not thread-safe.</summary>
-internal sealed class ShapeWriter
+internal sealed class ShapeWriter : IDisposable
 {
     private static ReadOnlySpan<byte> PartialHead => "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":"u8;
 
@@ -79,6 +79,8 @@ internal sealed class ShapeWriter
         _buffer.Write(",\"rows\":["u8);
         return _buffer.WrittenSpan.ToArray();
     }
+
+    public void Dispose() => _json?.Dispose();
 
     public static ReadOnlySpan<byte> ListTail => "]}\n"u8;
 

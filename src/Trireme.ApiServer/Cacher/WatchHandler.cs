@@ -20,7 +20,7 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
         var options = ReadOptions.Parse(http.Request.Query, watch: true);
         var filter = ObjectFilter.Create(cache.Resource, info);
         var shape = ResponseFormat.Negotiate(http.Request.Headers.Accept.ToString());
-        var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time.GetUtcNow());
+        using var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time.GetUtcNow());
         await WaitForStartAsync(http, cache, options);
 
         http.Response.ContentType = JsonAnswer.ContentType;

@@ -3,7 +3,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Trireme.Api;
 using Trireme.Api.Schema;
-using Trireme.ApiServer.Admission;
 using Trireme.ApiServer.Cacher;
 using Trireme.ApiServer.CustomResources;
 using Trireme.ApiServer.Pipeline;
