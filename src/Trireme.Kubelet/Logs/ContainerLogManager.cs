@@ -41,7 +41,7 @@ public sealed class ContainerLogManager(ICri cri, long maxSize, int maxFiles, Ti
         }
         catch (Exception e) when (e is CriException or IOException or UnauthorizedAccessException)
         {
-            logger.LogWarning("Container logs were not rotated: {Error}", e.Message);
+            logger.LogDebug("Container logs were not rotated: {Error}", e.Message);
         }
     }
 

@@ -28,6 +28,7 @@ public sealed class NodeStatusManager(
 {
     private const int MaxImages = 50;
     private static readonly TimeSpan _fastPeriod = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan _retryPeriod = TimeSpan.FromSeconds(1);
 
     private readonly ISharedInformer<Node> _informer =
         informers.Filtered<Node>(null, new ListOptions { FieldSelector = $"metadata.name={options.NodeName}" });
@@ -44,17 +45,24 @@ public sealed class NodeStatusManager(
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
+        var failed = false;
         _informer.AddEventHandler(new ResourceEventHandler<Node>(_ => Wake(), (_, _) => Wake(), _ => Wake()));
         while (!cancellationToken.IsCancellationRequested)
         {
-            var ready = false;
+            var period = _fastPeriod;
             try
             {
-                ready = await ReportAsync(cancellationToken);
+                period = await ReportAsync(cancellationToken) ? options.NodeStatusUpdateFrequency : _fastPeriod;
+                failed = false;
             }
             catch (Exception e) when (e is ApiException or ApiUnavailableException or CriException or JsonException)
             {
-                logger.LogInformation("Status of node {Node} was not written: {Error}", options.NodeName, e.Message);
+                if (!failed)
+                {
+                    logger.LogWarning("Status of node {Node} was not written: {Error}", options.NodeName, e.Message);
+                }
+
+                (failed, period) = (true, _retryPeriod);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
@@ -62,7 +70,7 @@ public sealed class NodeStatusManager(
             }
 
             using var pause = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            var delay = Task.Delay(ready ? options.NodeStatusUpdateFrequency : _fastPeriod, time, pause.Token);
+            var delay = Task.Delay(period, time, pause.Token);
             await Task.WhenAny(delay, _wake.Reader.WaitToReadAsync(pause.Token).AsTask());
             await pause.CancelAsync();
             _wake.Reader.TryRead(out _);

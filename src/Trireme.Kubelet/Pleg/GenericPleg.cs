@@ -51,15 +51,23 @@ public sealed class GenericPleg(ICri cri, Action<string> wake, TimeSpan period, 
 
     private async Task RelistLoopAsync(CancellationToken cancellationToken)
     {
+        string? failure = null;
         while (!cancellationToken.IsCancellationRequested)
         {
             try
             {
                 await RelistAsync(cancellationToken);
+                failure = null;
             }
             catch (CriException e)
             {
-                logger.LogWarning("Container runtime was not listed: {Error}", e.Message);
+                // Told once, not every second for as long as the runtime is away.
+                if (failure != e.Message)
+                {
+                    logger.LogWarning("Container runtime was not listed: {Error}", e.Message);
+                }
+
+                failure = e.Message;
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
