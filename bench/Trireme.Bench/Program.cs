@@ -1,0 +1,3 @@
+using BenchmarkDotNet.Running;
+
+BenchmarkSwitcher.FromAssembly(typeof(Trireme.Bench.ListBenchmark).Assembly).Run(args);
