@@ -48,7 +48,7 @@ internal sealed class StallingStore : IRevisionedStore
             var next = batches.MoveNextAsync().AsTask();
             if (await Task.WhenAny(next, failure) == failure)
             {
-                await next.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 throw await failure;
             }
 
