@@ -26,7 +26,7 @@ public partial class DocumentTests
         var sources = string.Join('\n', Checkout.Sources("src/Trireme").Select(File.ReadAllText));
         var readme = File.ReadAllText(Path.Combine(Checkout.Root, "README.md"));
         var missing = Command().Matches(readme).Select(m => m.Groups[1].Value).Distinct()
-            .Where(command => !sources.Contains($"new Command(\"{command}\"", StringComparison.Ordinal) && !sources.Contains($"new(\"{command}\"", StringComparison.Ordinal));
+            .Where(command => !sources.Contains($"\"{command}\"", StringComparison.Ordinal));
 
         Assert.Empty(missing);
     }
@@ -34,6 +34,6 @@ public partial class DocumentTests
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();
 
-    [GeneratedRegex(@"(?:^|`|\s)(?:\./)?trireme ([a-z][a-z-]+)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"(?:`|\./)trireme ([a-z][a-z-]+)")]
     private static partial Regex Command();
 }

@@ -54,7 +54,8 @@ public partial class SourceRulesTests
     [GeneratedRegex(@"NotImplementedException|\bTODO\b|\bFIXME\b|\bHACK\b")]
     private static partial Regex Unfinished();
 
-    [GeneratedRegex("""Skip\s*=\s*"|\[Ignore""")]
+    // Written so that the rule does not find itself.
+    [GeneratedRegex("""S[k]ip\s*=\s*"|\[I[g]nore""")]
     private static partial Regex Skipped();
 
     [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
