@@ -80,6 +80,12 @@ internal sealed class BootstrapHooks
         await Task.WhenAll(
             _objects.EnsureAsync(policy.ClusterRoleBindings, RbacCompletion.Complete, cancellationToken),
             _objects.EnsureAsync(policy.RoleBindings, RbacCompletion.Complete, cancellationToken));
+
+        // Authorization reads from caches: the server is not ready before they hold the roles, which a consistent list waits for.
+        foreach (var resource in new[] { "clusterroles", "clusterrolebindings", "roles", "rolebindings" })
+        {
+            (await _loopback.SendAsync("GET", $"/apis/rbac.authorization.k8s.io/v1/{resource}", default, null, cancellationToken)).Demand();
+        }
     }
 
     private Task EnsureFlowControlAsync(CancellationToken cancellationToken) => Task.WhenAll(

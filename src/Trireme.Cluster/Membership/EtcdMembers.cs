@@ -109,8 +109,9 @@ internal sealed class EtcdMembers : IEtcdMembers
         }
         catch (EtcdRefusedException e)
         {
-            // These go away by themselves: a learner catches up, another joiner finishes, a restarted member is trusted again.
-            var passes = e.Refusal is EtcdRefusal.LearnerNotReady or EtcdRefusal.TooManyLearners or EtcdRefusal.UnhealthyCluster
+            // These go away by themselves: a learner catches up, another joiner finishes, a restarted member is trusted again, and a list of members
+            // that was read from one that lagged is newer at the next look.
+            var passes = e.Refusal is EtcdRefusal.LearnerNotReady or EtcdRefusal.MemberNotFound or EtcdRefusal.TooManyLearners or EtcdRefusal.UnhealthyCluster
                 or EtcdRefusal.NotEnoughStartedMembers or EtcdRefusal.NotLeader;
             throw new MembershipException(e.Message, passes, e);
         }

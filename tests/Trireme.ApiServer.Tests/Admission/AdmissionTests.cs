@@ -18,6 +18,9 @@ public sealed class AdmissionTests
         Assert.Equal("namespaces \"none\" not found", missing.Message);
         (await api.PostAsync("/api/v1/namespaces", """{"metadata":{"name":"ending"}}""")).Demand(201);
         (await api.DeleteAsync("/api/v1/namespaces/ending")).Demand(200);
+
+        // Admission reads namespaces from the cache; a consistent read returns once the cache has the deletion.
+        (await api.GetAsync("/api/v1/namespaces")).Demand(200);
         var terminating = (await api.PostAsync("/api/v1/namespaces/ending/configmaps", """{"metadata":{"name":"a"}}""")).Demand(403);
         Assert.Equal(
             "configmaps \"a\" is forbidden: unable to create new content in namespace ending because it is being terminated", terminating.Message);
