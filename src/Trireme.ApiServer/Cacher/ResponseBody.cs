@@ -55,6 +55,9 @@ internal sealed class ResponseBody : IAsyncDisposable
         {
             await _gzip.DisposeAsync();
         }
+
+        // Over HTTP/1.1 the server sends what is left only when it is told to: without this a client would wait for the end of a list for minutes.
+        await FlushAsync(CancellationToken.None);
     }
 
     private void Append(ReadOnlySpan<byte> bytes)
