@@ -81,17 +81,17 @@ public sealed class ContainerdTests : IAsyncLifetime
     {
         Rig.Run("sick", spec =>
         {
-            spec.Containers = [Container("main", "touch /tmp/alive; trap 'exit 0' TERM; while true; do sleep 1; done")];
+            spec.Containers = [Container("main", "touch /alive; trap 'exit 0' TERM; while true; do sleep 1; done")];
             spec.Containers[0].LivenessProbe = new Probe
             {
-                Exec = new ExecAction { Command = ["test", "-e", "/tmp/alive"] }, PeriodSeconds = 1, FailureThreshold = 1, TimeoutSeconds = 5,
+                Exec = new ExecAction { Command = ["test", "-e", "/alive"] }, PeriodSeconds = 1, FailureThreshold = 1, TimeoutSeconds = 5,
             };
             spec.TerminationGracePeriodSeconds = 1;
         });
         await Rig.UntilReadyAsync("sick");
 
         using var cri = new CriClient(_containerd!.Socket, TimeProvider.System);
-        await cri.ExecSyncAsync(ContainerId("sick"), ["rm", "/tmp/alive"], TimeSpan.FromSeconds(10), CancellationToken.None);
+        await cri.ExecSyncAsync(ContainerId("sick"), ["rm", "/alive"], TimeSpan.FromSeconds(10), CancellationToken.None);
 
         await Rig.UntilAsync("sick", p => Status(p).RestartCount >= 1 && Status(p).Ready, "the container was restarted");
         await Eventually.HoldsAsync(() => Rig.Api.PeekAll<Event>().Any(e => e.Reason == "Unhealthy"), "the event tells why");
