@@ -11,7 +11,7 @@ internal static class OpenApiNames
     public const string MicroTime = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime";
     public const string Meta = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 
-    private static readonly Dictionary<string, string> Prefixes = SchemaCatalog.Facts.RootElement.GetProperty("openapiPrefix").EnumerateObject()
+    private static readonly Dictionary<string, string> Prefixes = ApiFacts.Root.GetProperty("openapiPrefix").EnumerateObject()
         .ToDictionary(p => p.Name, p => p.Value.GetString()!, StringComparer.Ordinal);
 
     /// <summary>Name of a built-in type.</summary>

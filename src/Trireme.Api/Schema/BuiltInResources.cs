@@ -12,7 +12,7 @@ public static class BuiltInResources
 
     static BuiltInResources()
     {
-        All = [.. SchemaCatalog.Facts.RootElement.GetProperty("resources").EnumerateArray().Where(IsServed).Select(Read)];
+        All = [.. ApiFacts.Root.GetProperty("resources").EnumerateArray().Where(IsServed).Select(Read)];
         ByKind = All.ToFrozenDictionary(d => d.GroupVersionKind);
         ByPlural = All.ToFrozenDictionary(d => (d.Group, d.Version, d.Plural));
     }

@@ -10,9 +10,6 @@ internal static class SchemaCatalog
     private static readonly Dictionary<string, SchemaNode> Built = [];
     private static JsonElement _types;
 
-    /// <summary>Facts/api.json, parsed once; the text stays since types are read from it one by one.</summary>
-    public static JsonDocument Facts { get; } = LoadFacts();
-
     /// <summary>The schema of a named type such as <c>core.v1.Pod</c>; null when the facts do not hold it.</summary>
     public static SchemaNode? Find(string typeName)
     {
@@ -25,16 +22,9 @@ internal static class SchemaCatalog
     /// <summary>Group name to the prefix of its types: <c>rbac.authorization.k8s.io</c> to <c>rbac</c>.</summary>
     public static string? TypePrefix(string group) => Prefixes.GetValueOrDefault(group);
 
-    private static Dictionary<string, string> Prefixes { get; } = Facts.RootElement.GetProperty("groupOf").EnumerateObject()
+    private static Dictionary<string, string> Prefixes { get; } = ApiFacts.Root.GetProperty("groupOf").EnumerateObject()
         .GroupBy(p => p.Value.GetString()!)
         .ToDictionary(g => g.Key, g => g.First().Name, StringComparer.Ordinal);
-
-    private static JsonDocument LoadFacts()
-    {
-        using var stream = typeof(SchemaCatalog).Assembly.GetManifestResourceStream("Trireme.Api.Facts.api.json")
-            ?? throw new InvalidOperationException("The assembly lacks its API facts");
-        return JsonDocument.Parse(stream);
-    }
 
     private static SchemaNode? Resolve(string typeName)
     {
@@ -45,7 +35,7 @@ internal static class SchemaCatalog
 
         if (_types.ValueKind == JsonValueKind.Undefined)
         {
-            _types = Facts.RootElement.GetProperty("types");
+            _types = ApiFacts.Root.GetProperty("types");
         }
 
         if (!_types.TryGetProperty(typeName, out var facts))

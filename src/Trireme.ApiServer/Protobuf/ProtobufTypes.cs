@@ -1,19 +1,12 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
-using Trireme.Api;
+using Trireme.Api.Schema;
 
 namespace Trireme.ApiServer.Protobuf;
 
 /// <summary>The message types of the built-in API: field numbers and shapes, read from the API facts when the first protobuf request comes.</summary>
 internal static class ProtobufTypes
 {
-    private static readonly Lazy<JsonDocument> s_facts = new(static () =>
-    {
-        using var stream = typeof(ApiStatus).Assembly.GetManifestResourceStream("Trireme.Api.Facts.api.json")
-            ?? throw new InvalidOperationException("The API facts are missing from assembly Trireme.Api");
-        return JsonDocument.Parse(stream);
-    });
-
     private static readonly ConcurrentDictionary<string, ProtobufType?> s_types = new(StringComparer.Ordinal);
 
     /// <summary>The type of an object by its apiVersion and kind; null when it is not built in.</summary>
@@ -21,7 +14,7 @@ internal static class ProtobufTypes
     {
         var slash = apiVersion.IndexOf('/', StringComparison.Ordinal);
         var (group, version) = slash < 0 ? ("", apiVersion) : (apiVersion[..slash], apiVersion[(slash + 1)..]);
-        foreach (var prefix in s_facts.Value.RootElement.GetProperty("groupOf").EnumerateObject())
+        foreach (var prefix in ApiFacts.Root.GetProperty("groupOf").EnumerateObject())
         {
             if (prefix.Value.ValueEquals(group) && Find($"{prefix.Name}.{version}.{kind}") is { } type)
             {
@@ -35,7 +28,7 @@ internal static class ProtobufTypes
 
     /// <summary>A type by its name in the facts, for example <c>core.v1.PodSpec</c>.</summary>
     public static ProtobufType? Find(string name) => s_types.GetOrAdd(name, static n =>
-        s_facts.Value.RootElement.GetProperty("types").TryGetProperty(n, out var facts) ? Read(facts) : null);
+        ApiFacts.Root.GetProperty("types").TryGetProperty(n, out var facts) ? Read(facts) : null);
 
     private static ProtobufType Read(JsonElement facts)
     {

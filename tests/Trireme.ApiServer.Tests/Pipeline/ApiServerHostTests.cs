@@ -73,6 +73,42 @@ public sealed class ApiServerHostTests : IAsyncDisposable
         Assert.False(review.GetProperty("status").TryGetProperty("authenticated", out var good) && good.GetBoolean());
     }
 
+    [Theory]
+    [InlineData("", false)]
+    [InlineData("?resourceVersion=0", false)]
+    [InlineData("", true)]
+    public async Task A_long_list_arrives_to_its_last_byte_over_the_oldest_protocol(string query, bool compressed)
+    {
+        var host = await _harness.StartAsync(_store);
+        using var admin = _harness.Admin(host);
+        var filler = new string('x', 5000);
+        for (var i = 0; i < 150; i++)
+        {
+            await CreateAsync(admin, "/api/v1/namespaces/default/configmaps", $$$"""{"metadata":{"name":"c{{{i}}}","labels":{"long":"yes"}},"data":{"f":"{{{filler}}}"}}""");
+        }
+
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/api/v1/namespaces/default/configmaps" + query)
+        {
+            Version = HttpVersion.Version11,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
+        if (compressed)
+        {
+            request.Headers.AcceptEncoding.ParseAdd("gzip");
+        }
+
+        // What is left unsent would come when the idle connection is closed, minutes later.
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        using var answer = await admin.SendAsync(request, deadline.Token);
+        var body = await answer.Content.ReadAsByteArrayAsync(deadline.Token);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(compressed, answer.Content.Headers.ContentEncoding.Contains("gzip"));
+        await using var plain = compressed ? new System.IO.Compression.GZipStream(new MemoryStream(body), System.IO.Compression.CompressionMode.Decompress) : (Stream)new MemoryStream(body);
+        using var list = await System.Text.Json.JsonDocument.ParseAsync(plain, cancellationToken: deadline.Token);
+        Assert.True(list.RootElement.GetProperty("items").GetArrayLength() >= 150);
+    }
+
     [Fact]
     public async Task Discovery_is_served_in_both_forms_and_not_sent_twice()
     {
