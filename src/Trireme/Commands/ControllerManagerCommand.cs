@@ -1,10 +1,11 @@
 using System.CommandLine;
 using System.Net;
 using Trireme.Client;
-using Trireme.Client.Configuration;
+using Trireme.Client.LeaderElection;
 using Trireme.Component.Flags;
 using Trireme.Component.Lifetime;
 using Trireme.Controllers;
+using Trireme.Output;
 
 namespace Trireme.Commands;
 
@@ -13,41 +14,22 @@ internal static class ControllerManagerCommand
 {
     private static readonly ControllerManagerOptions Defaults = new();
 
-    private static readonly Option<string?> KubeconfigFlag = new("--kubeconfig")
-    {
-        Description = "Path of the kubeconfig file; without it the pod's service account is used",
-        HelpName = "FILE",
-    };
+    private static readonly Option<string?> KubeconfigFlag = ClusterFlags.Kubeconfig();
 
     private static readonly Option<string[]> Controllers = ComponentFlags.List(
         "--controllers", "Controllers to run: '*' for all, 'foo' for one, '-foo' to leave one out");
 
-    private static readonly Option<bool> LeaderElect = new("--leader-elect")
-    {
-        Description = "Act only while holding the Lease, so that several managers can run",
-        DefaultValueFactory = _ => Defaults.LeaderElect,
-    };
-
-    private static readonly Option<TimeSpan> LeaseDuration = ComponentFlags.Duration(
-        "--leader-elect-lease-duration", Defaults.LeaseDuration, "How long others wait for a leader that is silent");
-
-    private static readonly Option<TimeSpan> RenewDeadline = ComponentFlags.Duration(
-        "--leader-elect-renew-deadline", Defaults.RenewDeadline, "How long a leader that cannot renew goes on");
-
-    private static readonly Option<TimeSpan> RetryPeriod = ComponentFlags.Duration(
-        "--leader-elect-retry-period", Defaults.RetryPeriod, "Time between tries to get or renew the Lease");
-
-    private static readonly Option<string> ResourceName = new("--leader-elect-resource-name")
-    {
-        Description = "Name of the Lease",
-        DefaultValueFactory = _ => Defaults.LeaseName,
-    };
-
-    private static readonly Option<string> ResourceNamespace = new("--leader-elect-resource-namespace")
-    {
-        Description = "Namespace of the Lease",
-        DefaultValueFactory = _ => Defaults.LeaseNamespace,
-    };
+    private static readonly LeaderElectionFlags Election = new(
+        Defaults.LeaderElect,
+        new LeaderElectionOptions
+        {
+            Namespace = Defaults.LeaseNamespace,
+            Name = Defaults.LeaseName,
+            Identity = "",
+            LeaseDuration = Defaults.LeaseDuration,
+            RenewDeadline = Defaults.RenewDeadline,
+            RetryPeriod = Defaults.RetryPeriod,
+        });
 
     private static readonly Option<string> ClusterCidr = new("--cluster-cidr")
     {
@@ -137,7 +119,7 @@ internal static class ControllerManagerCommand
     {
         var command = new Command("controller-manager", "Runs the control loops")
         {
-            KubeconfigFlag, Controllers, LeaderElect, LeaseDuration, RenewDeadline, RetryPeriod, ResourceName, ResourceNamespace, ClusterCidr,
+            KubeconfigFlag, Controllers, ClusterCidr,
             ServiceRange, AllocateNodeCidrs, NodeCidrMaskSize, RootCaFile, SigningCertFile, SigningKeyFile, SigningDuration,
             ServiceAccountKeyFile, NodeGrace, NodePeriod, PodGcThreshold, BindAddress, SecurePort, Verbosity,
         };
@@ -146,8 +128,8 @@ internal static class ControllerManagerCommand
             command.Add(flag);
         }
 
-        command.SetAction(RunAsync);
-        return command;
+        Election.AddTo(command);
+        return command.Runs(RunAsync);
     }
 
     private static async Task<int> RunAsync(ParseResult result, CancellationToken cancellationToken)
@@ -156,26 +138,20 @@ internal static class ControllerManagerCommand
         using var loggers = ComponentFlags.CreateLoggers(result, Verbosity, time);
         using var signals = new ShutdownSignals();
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, signals.Token);
-        if ((result.GetValue(KubeconfigFlag) is { } path ? Kubeconfig.Load(path).ToOptions() : Kubeconfig.InCluster()) is not { } options)
-        {
-            await Console.Error.WriteLineAsync("Error: no API server is known: give --kubeconfig, or run in a pod with a service account");
-            return 1;
-        }
-
-        using var client = ApiClient.Create(options, loggers, time, "trireme-controller-manager/0.1.0");
+        using var client = ApiClient.Create(ClusterFlags.Resolve(result, KubeconfigFlag), loggers, time, Versions.UserAgent("controller-manager"));
         await ControllerManager.RunAsync(Options(result), client, loggers, time, stopping.Token);
-        return 0;
+        return CommandFailure.Success;
     }
 
     private static ControllerManagerOptions Options(ParseResult result) => new()
     {
         Controllers = result.GetValue(Controllers) is { Length: > 0 } chosen ? chosen : Defaults.Controllers,
-        LeaderElect = result.GetValue(LeaderElect),
-        LeaseDuration = result.GetValue(LeaseDuration),
-        RenewDeadline = result.GetValue(RenewDeadline),
-        RetryPeriod = result.GetValue(RetryPeriod),
-        LeaseName = result.GetValue(ResourceName)!,
-        LeaseNamespace = result.GetValue(ResourceNamespace)!,
+        LeaderElect = result.GetValue(Election.Enabled),
+        LeaseDuration = result.GetValue(Election.LeaseDuration),
+        RenewDeadline = result.GetValue(Election.RenewDeadline),
+        RetryPeriod = result.GetValue(Election.RetryPeriod),
+        LeaseName = result.GetValue(Election.ResourceName)!,
+        LeaseNamespace = result.GetValue(Election.ResourceNamespace)!,
         ClusterCidr = result.GetValue(ClusterCidr)!,
         ServiceClusterIpRange = result.GetValue(ServiceRange)!,
         AllocateNodeCidrs = result.GetValue(AllocateNodeCidrs),

@@ -2,10 +2,10 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net;
 using Trireme.Client;
-using Trireme.Client.Configuration;
 using Trireme.Component.Flags;
 using Trireme.Component.Lifetime;
 using Trireme.Dns;
+using Trireme.Output;
 
 namespace Trireme.Commands;
 
@@ -14,11 +14,7 @@ internal static class DnsCommand
 {
     private static readonly DnsOptions Defaults = new();
 
-    private static readonly Option<string?> KubeconfigFlag = new("--kubeconfig")
-    {
-        Description = "Path of the kubeconfig file; without it the pod's service account is used",
-        HelpName = "FILE",
-    };
+    private static readonly Option<string?> KubeconfigFlag = ClusterFlags.Kubeconfig();
 
     private static readonly Option<string> ClusterDomain = new("--cluster-domain")
     {
@@ -61,8 +57,7 @@ internal static class DnsCommand
         {
             KubeconfigFlag, ClusterDomain, Listen, HealthPort, Upstream, CacheDir, Ttl, Verbosity,
         };
-        command.SetAction(RunAsync);
-        return command;
+        return command.Runs(RunAsync);
     }
 
     private static void CheckServers(OptionResult result, Option<string[]> option)
@@ -94,12 +89,6 @@ internal static class DnsCommand
         using var loggers = ComponentFlags.CreateLoggers(result, Verbosity, time);
         using var signals = new ShutdownSignals();
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, signals.Token);
-        if ((result.GetValue(KubeconfigFlag) is { } path ? Kubeconfig.Load(path).ToOptions() : Kubeconfig.InCluster()) is not { } api)
-        {
-            await Console.Error.WriteLineAsync("Error: no API server is known: give --kubeconfig, or run in a pod with a service account");
-            return 1;
-        }
-
         var options = new DnsOptions
         {
             ClusterDomain = result.GetValue(ClusterDomain)!,
@@ -109,8 +98,8 @@ internal static class DnsCommand
             CacheDirectory = result.GetValue(CacheDir),
             Ttl = result.GetValue(Ttl),
         };
-        using var client = ApiClient.Create(api, loggers, time, "trireme-dns/0.1.0");
+        using var client = ApiClient.Create(ClusterFlags.Resolve(result, KubeconfigFlag), loggers, time, Versions.UserAgent("dns"));
         await DnsHost.RunAsync(options, client, null, loggers, time, stopping.Token);
-        return 0;
+        return CommandFailure.Success;
     }
 }
