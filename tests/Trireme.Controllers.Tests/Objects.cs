@@ -49,6 +49,7 @@ internal static class Objects
         Status = new PodStatus
         {
             Phase = "Running",
+            StartTime = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero),
             PodIP = ip,
             Conditions = [new PodCondition { Type = "Ready", Status = ready ? "True" : "False", LastTransitionTime = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero) }],
         },

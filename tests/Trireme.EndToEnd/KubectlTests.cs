@@ -58,6 +58,13 @@ public class KubectlTests(LabFixture lab)
     {
         await lab.KubectlAsync("run", "forwarded", "--image=localhost/trireme:dev", "--restart=Never", "--", "demo");
         await lab.KubectlAsync("wait", "pod/forwarded", "--for=condition=Ready", "--timeout=60s");
+
+        // It has no readiness probe: ready means started, not yet listening.
+        await LabFixture.EventuallyAsync("the pod listens", TimeSpan.FromMinutes(1), async () =>
+        {
+            var log = await lab.KubectlAsync("logs", "forwarded");
+            return (log.Contains("listening", StringComparison.Ordinal), log);
+        });
         var start = new ProcessStartInfo("kubectl", ["port-forward", "pod/forwarded", ":8080"]) { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["KUBECONFIG"] = lab.Kubeconfig;
         using var forwarding = Process.Start(start)!;

@@ -41,6 +41,18 @@ public sealed class LabFixture : IAsyncLifetime
     /// <summary>Runs kubectl against the highly available endpoint; it must succeed.</summary>
     internal Task<string> KubectlAsync(params string[] arguments) => Shell.RunAsync("kubectl", arguments, Environment);
 
+    /// <summary>Waits for a rollout; what its pods say of themselves is in the failure.</summary>
+    internal async Task RolloutAsync(string deployment, TimeSpan within)
+    {
+        var result = await Shell.TryAsync("kubectl", ["rollout", "status", "deployment/" + deployment, $"--timeout={within.TotalSeconds:0}s"], Environment);
+        if (result.ExitCode != 0)
+        {
+            var pods = await Shell.TryAsync("kubectl", ["describe", "pods", "-l", "app=" + deployment], Environment);
+            var status = await Shell.TryAsync(Repository.Program, ["status", "--name", Name], Environment);
+            Assert.Fail($"{deployment} is not rolled out after {within}:\n{result.Output}{result.Errors}\n{pods.Output}{pods.Errors}\n{status.Output}{status.Errors}");
+        }
+    }
+
     /// <summary><c>lab ls -o json</c>.</summary>
     internal static async Task<JsonDocument> DescribeAsync() => JsonDocument.Parse(await LabAsync("ls", "-o", "json"));
 

@@ -30,6 +30,14 @@ public static class ObjectDecoder
     /// <summary>Decodes a configuration that names only some fields: nothing is added.</summary>
     internal static DecodeFindings DecodePartial(ApiObject root, SchemaNode schema, bool isCustom) => Decode(root, schema, isCustom, isPartial: true);
 
+    /// <summary>A value of a built-in type as Kubernetes writes it when nothing was given: its structs and required scalars.</summary>
+    public static ApiObject Zero(SchemaNode schema)
+    {
+        var value = new ApiObject();
+        Run.AddZeroValues(value, schema);
+        return value;
+    }
+
     private static DecodeFindings Decode(ApiObject root, SchemaNode schema, bool isCustom, bool isPartial)
     {
         var run = new Run(isCustom, isPartial);
@@ -265,7 +273,7 @@ public static class ObjectDecoder
         };
 
         /// <summary>Structs and required scalars that Kubernetes writes even when nobody gave them.</summary>
-        private static void AddZeroValues(ApiObject value, SchemaNode schema)
+        internal static void AddZeroValues(ApiObject value, SchemaNode schema)
         {
             foreach (var field in schema.ZeroValued)
             {

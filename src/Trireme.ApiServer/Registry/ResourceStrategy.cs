@@ -1,4 +1,5 @@
 using Trireme.Api.Documents;
+using Trireme.Api.Schema;
 using Trireme.Api.Validation;
 
 namespace Trireme.ApiServer.Registry;
@@ -21,7 +22,8 @@ internal class ResourceStrategy
     {
         if (request.Resource.Definition.HasStatus)
         {
-            obj.Root.Remove("status");
+            // Kubernetes writes the status of a built-in kind even when nothing is known of it: typed clients read it unasked.
+            obj["status"] = request.Resource.Definition.Schema.Root.Field("status") is { TypeName: not null } status ? ObjectDecoder.Zero(status) : null;
         }
     }
 

@@ -26,6 +26,17 @@ public sealed class WriteTests
     }
 
     [Fact]
+    public async Task A_new_object_has_the_empty_status_that_typed_clients_read()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        var created = (await api.PostAsync(
+            "/apis/apps/v1/namespaces/default/daemonsets",
+            """{"metadata":{"name":"d"},"status":{"numberReady":7},"spec":{"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}""")).Demand(201);
+
+        Assert.Equal("""{"currentNumberScheduled":0,"numberMisscheduled":0,"desiredNumberScheduled":0,"numberReady":0}""", created.Text("status"));
+    }
+
+    [Fact]
     public async Task What_is_stored_has_no_resource_version()
     {
         await using var api = await new RegistryHarness().WithNamespaceAsync();

@@ -33,6 +33,26 @@ public sealed class NodeLifecycleTests
     }
 
     [Fact]
+    public async Task A_pod_that_a_lost_node_never_acknowledged_goes_at_once()
+    {
+        await using var harness = await StartAsync("n1", "n2", "n3");
+        List<Toleration> patient = [new Toleration { Key = "node.kubernetes.io/unreachable", Operator = "Exists", Effect = "NoExecute", TolerationSeconds = 300 }];
+        List<Toleration> forever = [new Toleration { Key = "node.kubernetes.io/unreachable", Operator = "Exists", Effect = "NoExecute" }];
+        foreach (var (name, tolerations, started) in new[] { ("bound", patient, false), ("running", patient, true), ("daemon", forever, false) })
+        {
+            var pod = Objects.Pod(name, "10.0.0.9", node: "n1");
+            pod.Spec!.Tolerations = tolerations;
+            pod.Status = started ? pod.Status : new PodStatus { Phase = "Pending" };
+            harness.Api.Seed(pod);
+        }
+
+        var alive = Heartbeats(harness, "n2", "n3");
+        await harness.UntilAsync(() => alive() && harness.Api.Peek<Pod>(Objects.Ns, "bound")?.Metadata.DeletionTimestamp is not null, _step);
+        Assert.Null(harness.Api.Peek<Pod>(Objects.Ns, "running")!.Metadata.DeletionTimestamp);
+        Assert.Null(harness.Api.Peek<Pod>(Objects.Ns, "daemon")!.Metadata.DeletionTimestamp);
+    }
+
+    [Fact]
     public async Task When_all_nodes_fall_silent_no_pod_is_touched_not_even_while_they_come_back_one_by_one()
     {
         await using var harness = await StartAsync("n1", "n2", "n3");
