@@ -48,7 +48,7 @@ public sealed record ApiStatus
     public static ApiStatus NotFound(GroupResource resource, string name) =>
         Failure(404, "NotFound", $"{resource} \"{name}\" not found", resource, name);
 
-    /// <summary>404 of a path that nothing is served at.</summary>
+    /// <summary>404 of a path below a known API group, where nothing is served.</summary>
     public static ApiStatus NotFoundPath() => new() { Code = 404, Reason = "NotFound", Message = "the server could not find the requested resource" };
 
     /// <summary>409: <c>pods "x" already exists</c>.</summary>
@@ -87,6 +87,10 @@ public sealed record ApiStatus
         Kind = kind.Kind,
         Causes = [.. errors.Select(e => new StatusCause(e.Type.Reason(), e.Body, e.Field))],
     };
+
+    /// <summary>422 of an option in a request's query or body: <c>ListOptions.meta.k8s.io "" is invalid: ...</c>.</summary>
+    public static ApiStatus InvalidOptions(string kind, params IReadOnlyCollection<FieldError> errors) =>
+        Invalid(new GroupKind("meta.k8s.io", kind), "", errors);
 
     /// <summary>403: <c>pods "x" is forbidden: REASON</c>; without a name <c>pods is forbidden: REASON</c>.</summary>
     public static ApiStatus Forbidden(GroupResource resource, string name, string reason) => Failure(
@@ -268,13 +272,14 @@ public sealed record ApiStatus
             details.Set("retryAfterSeconds", RetryAfterSeconds);
         }
 
-        if (details.Count > 0)
+        // Errors of a request that names no object have empty details; those that are about no object at all have none.
+        if (details.Count > 0 || Reason is "NotFound" or "MethodNotAllowed" or "Forbidden")
         {
             root.Set("details", details);
         }
 
-        // A success keeps its code to the HTTP layer, as Kubernetes does.
-        if (!IsSuccess)
+        // What was deleted keeps its code to the HTTP layer, as Kubernetes does.
+        if (!IsSuccess || details.Count == 0)
         {
             root.Set("code", Code);
         }

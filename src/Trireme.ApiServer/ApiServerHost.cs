@@ -31,7 +31,7 @@ namespace Trireme.ApiServer;
 /// <remarks>
 /// The pipeline, in order:
 /// <code>
-/// recover -> balance -> authenticate -> audit -> impersonate -> flow control -> authorize -> decode -> dispatch -> resources | connect | reviews | discovery
+/// render -> recover -> balance -> authenticate -> audit -> impersonate -> flow control -> authorize -> decode -> dispatch -> resources | connect | reviews | discovery
 /// </code>
 /// Shutdown, once <see cref="RunAsync"/> is cancelled:
 /// <list type="number">
@@ -158,7 +158,7 @@ public sealed class ApiServerHost
             new AccessReviews(authorizer),
             new IdentityReviews(tokens, audiences, _timeProvider),
             new TokenRequests(new TokenIssuer(keys, issuer, _timeProvider), audiences, _options.ServiceAccountMaxTokenExpiration, _registry, _timeProvider),
-            new DiscoveryHandler(() => _registry.Definitions, address),
+            new DiscoveryHandler(() => _registry.Definitions, address, [.. health.Paths, "/metrics", "/version", OpenIdDocuments.ConfigurationPath, OpenIdDocuments.KeysPath]),
             health,
             _metrics,
             OpenIdDocuments.Configuration(issuer, address, keys),
@@ -172,7 +172,7 @@ public sealed class ApiServerHost
         var authentication = new AuthenticationStage(authenticators, _options.AnonymousAuth, Log<AuthenticationStage>(), auditing.InvokeAsync);
         var balance = new ConnectionBalanceStage(_options.GoawayChance, _random, authentication.InvokeAsync, draining.Token);
         var recovery = new PanicRecoveryStage(authorizer, new RequestMetrics(_metrics), _timeProvider, Log<PanicRecoveryStage>(), balance.InvokeAsync, draining.Token);
-        app.Run(recovery.InvokeAsync);
+        app.Run(new RenderingStage(recovery.InvokeAsync).InvokeAsync);
 
         await app.StartAsync(stopping);
         var port = PortOf(app);

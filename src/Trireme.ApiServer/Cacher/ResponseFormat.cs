@@ -20,8 +20,10 @@ internal enum ResponseShape
 internal static class ResponseFormat
 {
     /// <summary>Chooses a shape.</summary>
+    /// <param name="accept">The header; empty when the client sent none.</param>
+    /// <param name="isStream">Whether the answer is a stream of frames.</param>
     /// <exception cref="ApiStatusException">406, when the client accepts nothing that the server can make.</exception>
-    public static ResponseShape Negotiate(string accept)
+    public static ResponseShape Negotiate(string accept, bool isStream = false)
     {
         if (accept.Length == 0)
         {
@@ -30,16 +32,16 @@ internal static class ResponseFormat
 
         foreach (var range in accept.AsSpan().Split(','))
         {
-            if (TryShape(accept.AsSpan(range).Trim(), out var shape))
+            if (TryShape(accept.AsSpan(range).Trim(), isStream, out var shape))
             {
                 return shape;
             }
         }
 
-        throw new ApiStatusException(ApiStatus.NotAcceptable("application/json", "application/json;stream=watch"));
+        throw new ApiStatusException(ApiStatus.NotAcceptable(isStream ? ["application/json", "application/json;stream=watch"] : ["application/json", "application/yaml"]));
     }
 
-    private static bool TryShape(ReadOnlySpan<char> mediaType, out ResponseShape shape)
+    private static bool TryShape(ReadOnlySpan<char> mediaType, bool isStream, out ResponseShape shape)
     {
         shape = ResponseShape.Object;
         ReadOnlySpan<char> type = default, kind = default, group = default, version = default;
@@ -66,7 +68,8 @@ internal static class ResponseFormat
             }
         }
 
-        if (type is not ("application/json" or "application/*" or "*/*"))
+        // YAML is made of the JSON at the very end, by the RenderingStage; it has no frames, so watches cannot have it.
+        if (type is not ("application/json" or "application/*" or "*/*") && (isStream || type is not "application/yaml"))
         {
             return false;
         }

@@ -13,12 +13,12 @@ namespace Trireme.ApiServer.Discovery;
 /// Serves the documents in which the API describes itself. Each is made once for a set of resources and kept as bytes with its ETag, so that a
 /// client that asks again gets 304.
 /// </summary>
-internal sealed class DiscoveryHandler(Func<IReadOnlyList<ResourceDefinition>> definitions, string serverAddress)
+internal sealed class DiscoveryHandler(Func<IReadOnlyList<ResourceDefinition>> definitions, string serverAddress, IReadOnlyList<string> otherPaths)
 {
     private volatile Generation _generation = new([]);
 
-    /// <summary>Answers a discovery path.</summary>
-    /// <exception cref="ApiStatusException">404: nothing is described there.</exception>
+    /// <summary>Answers a discovery path, or 404 where nothing is described.</summary>
+    /// <exception cref="ApiStatusException">404: a version of a known group that is not served.</exception>
     public async Task HandleAsync(HttpContext http, string path)
     {
         var current = definitions();
@@ -33,7 +33,13 @@ internal sealed class DiscoveryHandler(Func<IReadOnlyList<ResourceDefinition>> d
         if (!generation.Documents.TryGetValue(key, out var document))
         {
             // Only paths that exist are kept: clients cannot fill the memory with others.
-            document = Make(path, aggregated, current) is { } bytes ? new Document(bytes) : throw new ApiStatusException(ApiStatus.NotFoundPath());
+            if (Make(path, aggregated, current) is not { } bytes)
+            {
+                await NotFoundAsync(http, path, current);
+                return;
+            }
+
+            document = new Document(bytes);
             generation.Documents.TryAdd(key, document);
         }
 
@@ -56,6 +62,7 @@ internal sealed class DiscoveryHandler(Func<IReadOnlyList<ResourceDefinition>> d
 
     private byte[]? Make(string path, bool aggregated, IReadOnlyList<ResourceDefinition> resources) => path.Split('/', StringSplitOptions.RemoveEmptyEntries) switch
     {
+        [] => RootPaths.Document(resources, otherPaths),
         ["api"] => aggregated ? DiscoveryDocuments.Aggregated(resources, core: true) : DiscoveryDocuments.ApiVersions(serverAddress),
         ["apis"] => aggregated ? DiscoveryDocuments.Aggregated(resources, core: false) : DiscoveryDocuments.ApiGroupList(resources),
         ["api", var version] => DiscoveryDocuments.ApiResourceList(new GroupVersion("", version), resources),
@@ -63,6 +70,13 @@ internal sealed class DiscoveryHandler(Func<IReadOnlyList<ResourceDefinition>> d
         ["openapi", ..] => OpenApiDocuments.Find(path, resources),
         ["apis", var group, var version] => DiscoveryDocuments.ApiResourceList(new GroupVersion(group, version), resources),
         _ => null,
+    };
+
+    private static Task NotFoundAsync(HttpContext http, string path, IReadOnlyList<ResourceDefinition> resources) => path.Split('/', StringSplitOptions.RemoveEmptyEntries) switch
+    {
+        ["api", ..] => throw new ApiStatusException(ApiStatus.NotFoundPath()),
+        ["apis", var group, ..] when resources.Any(r => r.Group == group && !r.IsCustom) => throw new ApiStatusException(ApiStatus.NotFoundPath()),
+        _ => PageNotFound.WriteAsync(http),
     };
 
     /// <summary>Whether the first media type that we know in the Accept header is the aggregated one.</summary>

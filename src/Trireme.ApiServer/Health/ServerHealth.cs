@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
-using Trireme.Api;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Component.Health;
 
@@ -12,18 +11,25 @@ namespace Trireme.ApiServer.Health;
 /// </summary>
 internal sealed class ServerHealth(StoreProbe store, IReadOnlyList<HealthCheck> readiness, ILogger<ServerHealth> log)
 {
+    private static readonly string[] s_endpoints = ["/healthz", "/livez", "/readyz"];
+
     private readonly List<HealthCheck> _live = [HealthCheck.Ping];
     private readonly List<HealthCheck> _ready = [HealthCheck.Ping, store.Check, .. readiness];
 
     /// <summary>Whether all checks of readiness hold now.</summary>
     public bool IsReady => _ready.TrueForAll(c => c.Check() is null);
 
+    /// <summary>The paths that are answered here.</summary>
+    public IEnumerable<string> Paths => s_endpoints.SelectMany(e => _ready.Select(c => $"{e}/{c.Name}").Prepend(e));
+
     public async Task HandleAsync(HttpContext http, RequestInfo info)
     {
-        var checks = info.Path.StartsWith("/livez", StringComparison.Ordinal) ? _live : _ready;
+        // A single check is answered below each endpoint, also where it does not count.
+        var checks = info.Path.TrimEnd('/') == "/livez" ? _live : _ready;
         if (HealthEndpoint.TryRun(http.Request, checks) is not { } report)
         {
-            throw new ApiStatusException(ApiStatus.NotFoundPath());
+            await PageNotFound.WriteAsync(http);
+            return;
         }
 
         if (!report.IsHealthy)

@@ -66,10 +66,10 @@ internal sealed class DispatchStage(
         {
             case "/healthz" or "/livez" or "/readyz":
                 return health.HandleAsync(http, info);
-            case "/api" or "/apis" or "/openapi":
+            case "/" or "/api" or "/apis" or "/openapi":
                 return discovery.HandleAsync(http, path);
             default:
-                throw new ApiStatusException(ApiStatus.NotFoundPath());
+                return PageNotFound.WriteAsync(http);
         }
     }
 

@@ -87,7 +87,8 @@ public static class RequestInfoFactory
     {
         if (info.Name.Length > 0)
         {
-            return info;
+            // The deprecated /watch/ prefix may name one object: that is a watch of the collection, which selects the name.
+            return info.Verb == "watch" ? info with { IsNamed = false, FieldSelector = $"metadata.name={info.Name}" } : info;
         }
 
         // Without a name a read is about the collection, and may select one name in it: authorization knows resourceNames then.

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Trireme.Api;
 using Trireme.Api.Schema;
 using Trireme.ApiServer.Authz;
 using Trireme.ApiServer.CustomResources;
@@ -82,16 +81,14 @@ public sealed partial class ResourceRegistry : ICustomResourceHost
     }
 
     /// <summary>A resource that is not served here may have been defined a moment ago at another server.</summary>
-    private async Task<RegisteredResource> FindDefinedAsync(RequestInfo info, CancellationToken cancellationToken)
+    private async Task<RegisteredResource?> FindDefinedAsync(RequestInfo info, CancellationToken cancellationToken)
     {
         if (info.Group.Contains('.', StringComparison.Ordinal))
         {
             await _consistentReads.ConfirmAsync(cancellationToken);
         }
 
-        return _resources.TryGetValue((info.Group, info.Version, info.Resource), out var resource)
-            ? resource
-            : throw new ApiStatusException(ApiStatus.NotFoundPath());
+        return _resources.GetValueOrDefault((info.Group, info.Version, info.Resource));
     }
 
     private CustomResourceController CreateCustomResourceController() =>

@@ -81,7 +81,13 @@ public sealed partial class ResourceRegistry : IResourceRegistry
 
     private Task HandleAsync(HttpContext http, RequestInfo info, UserInfo user, RegisteredResource resource)
     {
+        // A namespaced object has no path outside of its namespace; its collection does, to be read.
         if (resource.Definition.Namespaced && info.Namespace.Length == 0 && info.Verb is not ("list" or "watch"))
+        {
+            throw new ApiStatusException(info.IsNamed ? ApiStatus.NotFoundPath() : ApiStatus.MethodNotAllowed());
+        }
+
+        if (info.Subresource.Length == 0 && info.IsNamed == info.Verb is "create" or "list" or "watch" or "deletecollection")
         {
             throw new ApiStatusException(ApiStatus.MethodNotAllowed());
         }
@@ -146,7 +152,19 @@ public sealed partial class ResourceRegistry : IResourceRegistry
             return;
         }
 
-        await HandleAsync(http, info, user, await FindDefinedAsync(info, http.RequestAborted));
+        if (await FindDefinedAsync(info, http.RequestAborted) is { } resource)
+        {
+            await HandleAsync(http, info, user, resource);
+            return;
+        }
+
+        // Below the built-in groups a Status answers; all others are one unknown path.
+        if (BuiltInResources.All.Any(d => d.Group == info.Group))
+        {
+            throw new ApiStatusException(ApiStatus.NotFoundPath());
+        }
+
+        await PageNotFound.WriteAsync(http);
     }
 
     private RegisteredResource Add(ResourceDefinition definition, ResourceStrategy strategy)
