@@ -13,12 +13,17 @@ public sealed record ApplyResult(ApiDocument? Object, ApiStatus? Error);
 /// names goes, and what others own is a conflict unless forced.
 /// </summary>
 /// <remarks>
-/// Ownership is tracked from an object's first apply on, as Kubernetes' own machinery can do: objects that nobody applies carry no managedFields. The
-/// fields that were there before belong to the manager <c>before-first-apply</c>.
+/// Every create, update and patch records its manager too, so that an apply knows whose fields it would take. Objects stored without managedFields
+/// (somebody asked to forget them) stay untracked until they are applied; their fields then belong to the manager <c>before-first-apply</c>.
 /// </remarks>
 public static class ServerSideApply
 {
     private const string BeforeFirstApply = "before-first-apply";
+
+    /// <summary>The field manager of <c>kubectl apply --server-side</c>, which takes over what <c>kubectl apply</c> did on the client's side.</summary>
+    private const string Kubectl = "kubectl";
+
+    private const string LastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
     private static readonly string[] Unmanaged =
         ["name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields", "resourceVersion"];
@@ -58,7 +63,39 @@ public static class ServerSideApply
         }
     }
 
-    /// <summary>Records who changed what in a write that is no apply; does nothing for objects that were never applied.</summary>
+    /// <summary>Records who set which fields of a new object.</summary>
+    /// <param name="obj">The object, with its defaults; its managedFields are replaced, those that the client gave stay beside its own.</param>
+    /// <param name="resource">Its resource.</param>
+    /// <param name="manager">The <c>fieldManager</c>, or the client's name.</param>
+    /// <param name="now">Time of the request.</param>
+    public static void TrackCreate(ApiDocument obj, ResourceDefinition resource, string manager, DateTimeOffset now)
+    {
+        if (IsReset(obj.Metadata.ManagedFields))
+        {
+            obj.Metadata.ManagedFields = null;
+            return;
+        }
+
+        try
+        {
+            var entries = ManagedFields.Read(obj);
+            var set = Managed(new FieldWalker(resource.Schema.IsCustom).ToSet(obj.Root, resource.Schema.Root));
+            if (resource.HasStatus)
+            {
+                set.Remove("f:status");
+            }
+
+            var own = new FieldManagerEntry(manager, FieldManagerEntry.Update, resource.ApiVersion, "", ManagedFields.Format(now), set);
+            ManagedFields.Write(obj, [.. entries.Where(e => e.Identity != own.Identity), own]);
+        }
+        catch (FieldWalkException)
+        {
+            // Validation will speak of what is wrong with the object.
+            obj.Metadata.ManagedFields = null;
+        }
+    }
+
+    /// <summary>Records who changed what in a write that is no apply; does nothing for objects that are not tracked.</summary>
     /// <param name="existing">The object before.</param>
     /// <param name="updated">The object after; its managedFields are replaced.</param>
     /// <param name="resource">Their resource.</param>
@@ -68,14 +105,19 @@ public static class ServerSideApply
     public static void TrackUpdate(
         ApiDocument existing, ApiDocument updated, ResourceDefinition resource, string manager, string? subresource, DateTimeOffset now)
     {
-        // An empty list (or one empty entry) is how a client asks to forget.
-        if (updated.Metadata.ManagedFields is { } given && (given.Count == 0 || given is [ApiObject { Count: 0 }]))
+        if (IsReset(updated.Metadata.ManagedFields))
         {
             updated.Metadata.ManagedFields = null;
             return;
         }
 
-        var entries = ManagedFields.Read(existing);
+        // A client may edit the entries themselves, as kubectl does when it moves to server-side apply.
+        var entries = ManagedFields.Read(updated);
+        if (entries.Count == 0)
+        {
+            entries = ManagedFields.Read(existing);
+        }
+
         if (entries.Count == 0)
         {
             updated.Metadata.ManagedFields = null;
@@ -144,7 +186,17 @@ public static class ServerSideApply
         var conflicts = others.Select(e => (Entry: e, Fields: e.Fields.Intersection(changed))).Where(c => !c.Fields.IsEmpty).ToList();
         if (conflicts.Count > 0 && !force)
         {
-            return Failed(Conflict(conflicts));
+            var allowed = manager == Kubectl ? LastAppliedSet(live, walker, schema) : new FieldSet();
+            conflicts = [.. conflicts.Select(c => (c.Entry, Fields: c.Fields.Difference(allowed))).Where(c => !c.Fields.IsEmpty)];
+            if (conflicts.Count > 0)
+            {
+                return Failed(Conflict(conflicts));
+            }
+        }
+
+        if (manager == Kubectl && live.Metadata.Annotations?.ContainsKey(LastApplied) == true)
+        {
+            merged.Metadata.SetAnnotation(LastApplied, ConfigurationText(applied));
         }
 
         if (comparison.IsSame && previous is not null && previous.Fields.SetEquals(wanted))
@@ -155,6 +207,39 @@ public static class ServerSideApply
         var result = others.Select(e => e with { Fields = e.Fields.Difference(changed).Difference(comparison.Removed) }).Append(own).ToList();
         ManagedFields.Write(merged, result);
         return new ApplyResult(merged, null);
+    }
+
+    /// <summary>One empty entry is how a client asks to forget; an empty list says nothing.</summary>
+    private static bool IsReset(ApiArray? given) => given is [ApiObject { Count: 0 }];
+
+    /// <summary>
+    /// The fields in the annotation of <c>kubectl apply</c>: they are that user's own, whatever manager recorded them, so that moving to server-side apply
+    /// is no conflict with oneself.
+    /// </summary>
+    private static FieldSet LastAppliedSet(ApiDocument live, FieldWalker walker, SchemaNode schema)
+    {
+        if (live.Metadata.Annotations?.GetString(LastApplied) is not { Length: > 0 } text)
+        {
+            return new FieldSet();
+        }
+
+        try
+        {
+            return walker.ToSet(ApiDocument.Parse(System.Text.Encoding.UTF8.GetBytes(text)).Root, schema);
+        }
+        catch (Exception e) when (e is ApiDocumentException or FieldWalkException)
+        {
+            // Anybody may write anything into an annotation.
+            return new FieldSet();
+        }
+    }
+
+    /// <summary>What <c>kubectl apply</c> would have written into its annotation, so that a user can go back to it.</summary>
+    private static string ConfigurationText(ApiDocument applied)
+    {
+        var plain = applied.Clone();
+        plain.Metadata.Annotations?.Remove(LastApplied);
+        return plain.Root + "\n";
     }
 
     /// <summary>Status belongs to its subresource, everything else to the main resource.</summary>

@@ -45,6 +45,11 @@ internal sealed partial class ResourceStore(
 
         InitializeMetadata(request, obj, name);
         ObjectRules.ApplyDefaults(obj, resource.Definition);
+        if (!IsApply(request))
+        {
+            ServerSideApply.TrackCreate(obj, resource.Definition, request.FieldManager, time.GetUtcNow());
+        }
+
         var generated = string.IsNullOrEmpty(metadata.Name) && !string.IsNullOrEmpty(metadata.GenerateName);
         for (var attempt = 0; ; attempt++)
         {
@@ -349,17 +354,19 @@ internal sealed partial class ResourceStore(
         metadata.Node!.Remove("selfLink");
     }
 
-    /// <summary>Objects that somebody applies remember who owns which fields; an apply has said so itself already.</summary>
+    /// <summary>An apply has said already who owns what.</summary>
     private void TrackFields(WriteRequest request, ApiDocument obj, ApiDocument old)
     {
-        var isApply = request.Info.Verb == "patch"
-            && request.Http.Request.ContentType?.StartsWith("application/apply-patch", StringComparison.OrdinalIgnoreCase) == true;
-        if (!isApply && (old.Metadata.ManagedFields is not null || obj.Metadata.ManagedFields is not null))
+        if (!IsApply(request) && (old.Metadata.ManagedFields is not null || obj.Metadata.ManagedFields is not null))
         {
             var subresource = request.Info.Subresource.Length == 0 ? null : request.Info.Subresource;
             ServerSideApply.TrackUpdate(old, obj, request.Resource.Definition, request.FieldManager, subresource, time.GetUtcNow());
         }
     }
+
+    private static bool IsApply(WriteRequest request) =>
+        request.Info.Verb == "patch"
+        && request.Http.Request.ContentType?.StartsWith("application/apply-patch", StringComparison.OrdinalIgnoreCase) == true;
 
     private static void CountGeneration(RegisteredResource resource, ApiDocument obj, ApiDocument old)
     {
