@@ -9,12 +9,12 @@ internal static class PolicyDefaults
 
     public static void Register(Dictionary<string, DefaultRule> rules)
     {
-        rules["rbac.v1.RoleRef"] = value => value.Default("apiGroup", RbacGroup);
+        rules["rbac.v1.RoleRef"] = DefaultGroup;
         rules["rbac.v1.Subject"] = value =>
         {
             if (value.GetString("kind") is "User" or "Group")
             {
-                value.Default("apiGroup", RbacGroup);
+                DefaultGroup(value);
             }
         };
         rules["scheduling.v1.PriorityClass"] = value => value.Default("preemptionPolicy", "PreemptLowerPriority");
@@ -63,6 +63,15 @@ internal static class PolicyDefaults
         };
         rules["resource.v1.ExactDeviceRequest"] = DeviceRequest;
         rules["resource.v1.DeviceSubRequest"] = DeviceRequest;
+    }
+
+    /// <summary>The group is a field that is always there, so an empty one is a missing one.</summary>
+    private static void DefaultGroup(ApiObject value)
+    {
+        if (string.IsNullOrEmpty(value.GetString("apiGroup")))
+        {
+            value.Set("apiGroup", RbacGroup);
+        }
     }
 
     private static void Webhook(ApiObject webhook)

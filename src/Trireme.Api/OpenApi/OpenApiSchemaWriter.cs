@@ -308,7 +308,8 @@ internal sealed class OpenApiSchemaWriter(Utf8JsonWriter writer, bool isVersion3
             writer.WriteString("x-kubernetes-map-type", "atomic");
         }
 
-        if (node.TypeName is null && node is { PreserveUnknownFields: true, Kind: SchemaKind.Object or SchemaKind.Map })
+        // Also for a value of any kind: kubectl explain stumbles over a schema that says nothing.
+        if (node.TypeName is null && node is { PreserveUnknownFields: true, Kind: SchemaKind.Object or SchemaKind.Map or SchemaKind.Any })
         {
             writer.WriteBoolean("x-kubernetes-preserve-unknown-fields", true);
         }

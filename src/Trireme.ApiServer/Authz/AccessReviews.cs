@@ -1,6 +1,8 @@
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
 using Trireme.Api.Models.Authorization.V1;
+using Trireme.Api.Schema;
+using Trireme.Api.Validation;
 using Trireme.ApiServer.Pipeline;
 
 namespace Trireme.ApiServer.Authz;
@@ -25,7 +27,7 @@ internal sealed class AccessReviews(IAuthorizer authorizer)
                 break;
             case "subjectaccessreviews":
                 var review = JsonAnswer.Read<SubjectAccessReview>(body);
-                review.Status = Decide(Required(review.Spec), null);
+                review.Status = Decide("SubjectAccessReview", Required(review.Spec), null);
                 await JsonAnswer.WriteAsync(http, review);
                 break;
             case "localsubjectaccessreviews":
@@ -40,7 +42,7 @@ internal sealed class AccessReviews(IAuthorizer authorizer)
     private Task AnswerAsync(HttpContext http, SelfSubjectAccessReview review, UserInfo user)
     {
         var spec = review.Spec ?? throw Missing();
-        review.Status = Decide(user, spec.ResourceAttributes, spec.NonResourceAttributes);
+        review.Status = Decide("SelfSubjectAccessReview", user, spec.ResourceAttributes, spec.NonResourceAttributes);
         return JsonAnswer.WriteAsync(http, review);
     }
 
@@ -49,7 +51,7 @@ internal sealed class AccessReviews(IAuthorizer authorizer)
         var spec = Required(review.Spec);
         if (spec.ResourceAttributes is not { } resource || spec.NonResourceAttributes is not null)
         {
-            throw new ApiStatusException(ApiStatus.BadRequest("spec.nonResourceAttributes: Invalid value: disallowed on this kind of request"));
+            throw Invalid("LocalSubjectAccessReview", FieldError.Invalid(FieldPath.Of("spec", "nonResourceAttributes"), null, "disallowed on this kind of request"));
         }
 
         if (resource.Namespace != info.Namespace)
@@ -57,7 +59,7 @@ internal sealed class AccessReviews(IAuthorizer authorizer)
             throw new ApiStatusException(ApiStatus.BadRequest($"spec.resourceAttributes.namespace must match the request's namespace \"{info.Namespace}\""));
         }
 
-        review.Status = Decide(spec, info.Namespace);
+        review.Status = Decide("LocalSubjectAccessReview", spec, info.Namespace);
         return JsonAnswer.WriteAsync(http, review);
     }
 
@@ -86,11 +88,11 @@ internal sealed class AccessReviews(IAuthorizer authorizer)
         return JsonAnswer.WriteAsync(http, review);
     }
 
-    private SubjectAccessReviewStatus Decide(SubjectAccessReviewSpec spec, string? @namespace)
+    private SubjectAccessReviewStatus Decide(string kind, SubjectAccessReviewSpec spec, string? @namespace)
     {
         if (string.IsNullOrEmpty(spec.User) && spec.Groups is not { Count: > 0 })
         {
-            throw new ApiStatusException(ApiStatus.BadRequest("spec.user: Invalid value: \"\": at least one of user or group must be specified"));
+            throw Invalid(kind, FieldError.Invalid(FieldPath.Of("spec", "user"), "", "at least one of user or group must be specified"));
         }
 
         var extra = (spec.Extra ?? []).ToDictionary(e => e.Key, e => (IReadOnlyList<string>)e.Value, StringComparer.Ordinal);
@@ -100,14 +102,19 @@ internal sealed class AccessReviews(IAuthorizer authorizer)
             resource.Namespace = @namespace;
         }
 
-        return Decide(user, spec.ResourceAttributes, spec.NonResourceAttributes);
+        return Decide(kind, user, spec.ResourceAttributes, spec.NonResourceAttributes);
     }
 
-    private SubjectAccessReviewStatus Decide(UserInfo user, ResourceAttributes? resource, NonResourceAttributes? path)
+    private SubjectAccessReviewStatus Decide(string kind, UserInfo user, ResourceAttributes? resource, NonResourceAttributes? path)
     {
         if ((resource is null) == (path is null))
         {
-            throw new ApiStatusException(ApiStatus.BadRequest("spec.resourceAttributes: Invalid value: exactly one of nonResourceAttributes or resourceAttributes must be specified"));
+            var field = FieldPath.Of("spec", resource is null ? "resourceAttributes" : "nonResourceAttributes");
+            throw Invalid(
+                kind,
+                resource is null
+                    ? FieldError.Invalid(field, null, "exactly one of nonResourceAttributes or resourceAttributes must be specified")
+                    : FieldError.Invalid(field, null, "cannot be specified in combination with resourceAttributes"));
         }
 
         var attributes = resource is not null
@@ -134,6 +141,9 @@ internal sealed class AccessReviews(IAuthorizer authorizer)
             Reason = answer.Reason.Length > 0 ? answer.Reason : null,
         };
     }
+
+    private static ApiStatusException Invalid(string kind, FieldError error) =>
+        new(ApiStatus.Invalid(new GroupKind("authorization.k8s.io", kind), "", [error]));
 
     private static SubjectAccessReviewSpec Required(SubjectAccessReviewSpec? spec) => spec ?? throw Missing();
 

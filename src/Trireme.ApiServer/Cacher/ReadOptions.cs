@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
+using Trireme.Api.Validation;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
 
@@ -25,6 +26,9 @@ internal enum VersionMatch
 /// <summary>The query of a get, list or watch, checked as Kubernetes checks <c>ListOptions</c>.</summary>
 internal sealed record ReadOptions
 {
+    private static readonly FieldPath s_version = FieldPath.Of("resourceVersion");
+    private static readonly FieldPath s_match = FieldPath.Of("resourceVersionMatch");
+
     /// <summary>What resourceVersion and resourceVersionMatch together ask for; see "Resource Versions" in the Kubernetes API concepts.</summary>
     public VersionMatch Match { get; private init; }
 
@@ -50,11 +54,11 @@ internal sealed record ReadOptions
         var versionText = query["resourceVersion"].ToString();
         var matchText = query["resourceVersionMatch"].ToString();
         var continueText = query["continue"].ToString();
-        var sendInitialEvents = watch ? ParseBoolean(query, "sendInitialEvents") : null;
+        var sendInitialEvents = ParseBoolean(query, "sendInitialEvents");
         var limit = ParseNumber(query, "limit");
         if (!long.TryParse(versionText.Length == 0 ? "0" : versionText, NumberStyles.None, CultureInfo.InvariantCulture, out var version))
         {
-            throw Invalid("resourceVersion", $"Invalid value: \"{versionText}\": strconv.ParseUint: parsing \"{versionText}\": invalid syntax");
+            throw Invalid(FieldError.Invalid(s_version, versionText, $"strconv.ParseUint: parsing \"{versionText}\": invalid syntax"));
         }
 
         CheckMatch(versionText, matchText, continueText, sendInitialEvents, watch);
@@ -86,15 +90,20 @@ internal sealed record ReadOptions
         {
             if (sendInitialEvents is not null && match != "NotOlderThan")
             {
-                throw Invalid("resourceVersionMatch", "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+                throw Invalid(FieldError.Forbidden(s_match, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
             }
 
             if (sendInitialEvents is null && match.Length > 0)
             {
-                throw Invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+                throw Invalid(FieldError.Forbidden(s_match, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
             }
 
             return;
+        }
+
+        if (sendInitialEvents is not null)
+        {
+            throw Invalid(FieldError.Forbidden(FieldPath.Of("sendInitialEvents"), "sendInitialEvents is forbidden for list"));
         }
 
         if (continueText.Length > 0 && version is not ("" or "0"))
@@ -109,22 +118,22 @@ internal sealed record ReadOptions
 
         if (match is not ("Exact" or "NotOlderThan"))
         {
-            throw Invalid("resourceVersionMatch", $"Unsupported value: \"{match}\": supported values: \"Exact\", \"NotOlderThan\"");
+            throw Invalid(FieldError.NotSupported(s_match, match, "Exact", "NotOlderThan"));
         }
 
         if (version.Length == 0)
         {
-            throw Invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
+            throw Invalid(FieldError.Forbidden(s_match, "resourceVersionMatch is forbidden unless resourceVersion is provided"));
         }
 
         if (continueText.Length > 0)
         {
-            throw Invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden when continue is provided");
+            throw Invalid(FieldError.Forbidden(s_match, "resourceVersionMatch is forbidden when continue is provided"));
         }
 
         if (match == "Exact" && version == "0")
         {
-            throw Invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"");
+            throw Invalid(FieldError.Forbidden(s_match, "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\""));
         }
     }
 
@@ -136,9 +145,10 @@ internal sealed record ReadOptions
             return 0;
         }
 
-        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= 0
-            ? number
-            : throw new ApiStatusException(ApiStatus.BadRequest($"{name}: Invalid value: \"{text}\": must be a number not less than 0"));
+        // A negative number is no limit, as in Kubernetes.
+        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+            ? Math.Max(number, 0)
+            : throw new ApiStatusException(ApiStatus.BadRequest($"strconv.ParseInt: parsing \"{text}\": invalid syntax"));
     }
 
     private static bool? ParseBoolean(IQueryCollection query, string name) =>
@@ -149,6 +159,5 @@ internal sealed record ReadOptions
             _ => true,
         };
 
-    private static ApiStatusException Invalid(string field, string problem) =>
-        ApiStatusException.Create(422, "Invalid", $"ListOptions.meta.k8s.io \"\" is invalid: {field}: {problem}");
+    private static ApiStatusException Invalid(FieldError error) => new(ApiStatus.InvalidOptions("ListOptions", error));
 }

@@ -16,7 +16,6 @@ internal sealed class ShapeWriter : IDisposable
     private readonly CachedResource _resource;
     private readonly TableWriter? _tables;
     private readonly IncludeObject _include;
-    private readonly DateTimeOffset _now;
     private readonly ArrayBufferWriter<byte>? _buffer;
     private readonly Utf8JsonWriter? _json;
     private bool _columnsSent;
@@ -37,13 +36,16 @@ internal sealed class ShapeWriter : IDisposable
             "Object" => IncludeObject.Object,
             _ => IncludeObject.Metadata,
         };
-        _now = now;
+        Now = now;
         if (shape == ResponseShape.Table)
         {
             _buffer = new ArrayBufferWriter<byte>(4096);
             _json = new Utf8JsonWriter(_buffer, DocumentWriter.Options);
         }
     }
+
+    /// <summary>Ages are counted from here; a watch sets it anew with each event.</summary>
+    public DateTimeOffset Now { get; set; }
 
     /// <summary>Everything of a list before its first item.</summary>
     public byte[] ListHead(Revision revision, string? continueToken, long? remaining)
@@ -169,7 +171,7 @@ internal sealed class ShapeWriter : IDisposable
     {
         _buffer!.ResetWrittenCount();
         _json!.Reset(_buffer);
-        _tables!.WriteRow(_json, entry.Utf8, _now, _include);
+        _tables!.WriteRow(_json, entry.Utf8, Now, _include);
         _json.Flush();
         body.Write(_buffer.WrittenSpan);
     }

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
 using Trireme.Api.Documents;
+using Trireme.Api.Validation;
 using Trireme.ApiServer.Pipeline;
 
 namespace Trireme.ApiServer.Registry;
@@ -31,8 +32,7 @@ internal sealed record DeleteOptions
         var options = body.Length == 0 ? OfQuery(http.Request.Query) : OfBody(http, body);
         if (options.PropagationPolicy is not (null or "Foreground" or "Background" or "Orphan"))
         {
-            throw Invalid(
-                "propagationPolicy", $"Unsupported value: \"{options.PropagationPolicy}\": supported values: \"Background\", \"Foreground\", \"Orphan\"");
+            throw Invalid(FieldError.NotSupported(FieldPath.Of("propagationPolicy"), options.PropagationPolicy, "Foreground", "Background", "Orphan"));
         }
 
         return options.GracePeriodSeconds < 0 ? options with { GracePeriodSeconds = 1 } : options;
@@ -43,7 +43,7 @@ internal sealed record DeleteOptions
         GracePeriodSeconds = query["gracePeriodSeconds"].ToString() is { Length: > 0 } seconds
             ? long.TryParse(seconds, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
                 ? number
-                : throw Invalid("gracePeriodSeconds", $"Invalid value: \"{seconds}\": must be a number")
+                : throw new ApiStatusException(ApiStatus.BadRequest($"strconv.ParseInt: parsing \"{seconds}\": invalid syntax"))
             : null,
         PropagationPolicy = Policy(query["propagationPolicy"], query["orphanDependents"].ToString() switch
         {
@@ -51,7 +51,7 @@ internal sealed record DeleteOptions
             "true" => true,
             _ => false,
         }),
-        DryRun = WriteRequest.ParseDryRun(query["dryRun"].ToString()),
+        DryRun = WriteRequest.ParseDryRun(query["dryRun"].ToString(), "DeleteOptions"),
     };
 
     private static DeleteOptions OfBody(HttpContext http, byte[] body)
@@ -84,20 +84,19 @@ internal sealed record DeleteOptions
             PropagationPolicy = Policy(options.Root.GetString("propagationPolicy"), options.Root.GetBoolean("orphanDependents")),
             Uid = preconditions?.GetString("uid"),
             ResourceVersion = preconditions?.GetString("resourceVersion"),
-            DryRun = WriteRequest.ParseDryRun(dryRun),
+            DryRun = WriteRequest.ParseDryRun(dryRun, "DeleteOptions"),
         };
     }
 
     private static string? Policy(string? policy, bool? orphanDependents) => (policy, orphanDependents) switch
     {
         ({ Length: > 0 }, not null) => throw Invalid(
-            "propagationPolicy", $"Invalid value: \"{policy}\": orphanDependents and deletionPropagation cannot be both set"),
+            FieldError.Invalid(FieldPath.Of("propagationPolicy"), policy, "orphanDependents and deletionPropagation cannot be both set")),
         ({ Length: > 0 }, _) => policy,
         (_, true) => "Orphan",
         (_, false) => "Background",
         _ => null,
     };
 
-    private static ApiStatusException Invalid(string field, string problem) =>
-        ApiStatusException.Create(422, "Invalid", $"DeleteOptions.meta.k8s.io \"\" is invalid: {field}: {problem}");
+    private static ApiStatusException Invalid(FieldError error) => new(ApiStatus.InvalidOptions("DeleteOptions", error));
 }

@@ -20,15 +20,18 @@ internal static class ObjectRules
         [.. ObjectValidator.ValidateUpdate(obj, old, resource, subresource.Length == 0 ? null : subresource)];
 
     /// <summary>Brings an object into its stored form: values of wrong types are refused, unknown fields go, and the client hears of them as it wished.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="obj">The object; changed in place.</param>
+    /// <param name="duplicateFields">Fields that the body gave twice.</param>
+    /// <param name="patched">For an object that a patch made: what to show of it in an error. Null for one that came whole.</param>
     /// <exception cref="ApiStatusException">The object has values of wrong types, or unknown or repeated fields where the client is strict.</exception>
-    public static void CheckSchema(WriteRequest request, ApiDocument obj, IReadOnlyList<string> duplicateFields)
+    public static void CheckSchema(WriteRequest request, ApiDocument obj, IReadOnlyList<string> duplicateFields, Func<string>? patched = null)
     {
         var definition = request.Resource.Definition;
         var decoded = ObjectDecoder.Decode(obj, definition);
         if (decoded.Error is { Length: > 0 } error)
         {
-            throw new ApiStatusException(ApiStatus.BadRequest(
-                $"{definition.Kind} in version \"{definition.Version}\" cannot be handled as a {definition.Kind}: {error}"));
+            throw Refused(definition, error, patched);
         }
 
         if (request.FieldValidation == FieldValidation.Ignore || (decoded.UnknownFields.Count == 0 && duplicateFields.Count == 0))
@@ -43,10 +46,13 @@ internal static class ObjectRules
         ];
         if (request.FieldValidation == FieldValidation.Strict)
         {
-            throw new ApiStatusException(ApiStatus.BadRequest(
-                $"{definition.Kind} in version \"{definition.Version}\" cannot be handled as a {definition.Kind}: strict decoding error: {string.Join(", ", problems)}"));
+            throw Refused(definition, $"strict decoding error: {string.Join(", ", problems)}", patched);
         }
 
         problems.ForEach(request.Warn);
     }
+
+    private static ApiStatusException Refused(ResourceDefinition definition, string error, Func<string>? patched) => new(patched is null
+        ? ApiStatus.CannotDecode(definition.GroupVersionKind, error)
+        : ApiStatus.Invalid(new GroupKind("", ""), "", [FieldError.Invalid(FieldPath.Of("patch"), patched(), error)]));
 }

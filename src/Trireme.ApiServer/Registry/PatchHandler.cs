@@ -131,7 +131,7 @@ internal sealed class PatchHandler(ResourceStore store, TimeProvider time)
             }
         }
 
-        ObjectRules.CheckSchema(request, obj, []);
+        ObjectRules.CheckSchema(request, obj, [], () => apply(old).Root.ToString());
         return WriteHandlers.Project(request, old, obj);
     }
 

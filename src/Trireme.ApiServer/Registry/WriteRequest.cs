@@ -1,4 +1,6 @@
 using Microsoft.AspNetCore.Http;
+using Trireme.Api;
+using Trireme.Api.Validation;
 using Trireme.ApiServer.Pipeline;
 
 namespace Trireme.ApiServer.Registry;
@@ -14,6 +16,10 @@ internal enum FieldValidation
 /// <summary>One request that changes something: who, what, and how strictly; collects the warnings of its answer.</summary>
 internal sealed class WriteRequest
 {
+    private const int ManagerBytesMax = 128;
+
+    private readonly HashSet<string> _warnings = new(StringComparer.Ordinal);
+
     public required HttpContext Http { get; init; }
 
     public required RequestInfo Info { get; init; }
@@ -55,20 +61,22 @@ internal sealed class WriteRequest
     public static WriteRequest Create(HttpContext http, RequestInfo info, UserInfo user, RegisteredResource resource)
     {
         var query = http.Request.Query;
+        var options = OptionsOf(info.Verb);
         var validation = query["fieldValidation"].ToString();
+        CheckManager(query, options, RequestBody.MediaType(http.Request.ContentType).StartsWith("application/apply-patch", StringComparison.Ordinal));
         return new WriteRequest
         {
             Http = http,
             Info = info,
             User = user,
             Resource = resource,
-            DryRun = ParseDryRun(query["dryRun"].ToString()),
+            DryRun = ParseDryRun(query["dryRun"].ToString(), options),
             FieldValidation = validation switch
             {
                 "Ignore" => FieldValidation.Ignore,
                 "" or "Warn" => FieldValidation.Warn,
                 "Strict" => FieldValidation.Strict,
-                _ => throw InvalidOption("fieldValidation", validation, "\"\", \"Ignore\", \"Strict\", \"Warn\""),
+                _ => throw NotSupported(options, "fieldValidation", validation, "Ignore", "Strict", "Warn"),
             },
             FieldManager = query["fieldManager"].ToString() is { Length: > 0 } manager ? manager : DefaultManager(http),
             Force = query["force"].ToString() is "true" or "True" or "1",
@@ -77,16 +85,21 @@ internal sealed class WriteRequest
 
     /// <summary>Reads <c>dryRun</c>, of which <c>All</c> is the only stage.</summary>
     /// <exception cref="ApiStatusException">It has another value.</exception>
-    public static bool ParseDryRun(string value) => value switch
+    public static bool ParseDryRun(string value, string optionsKind) => value switch
     {
         "" => false,
         "All" => true,
-        _ => throw InvalidOption("dryRun", value, "\"All\""),
+        _ => throw NotSupported(optionsKind, "dryRun", value, "All"),
     };
 
-    /// <summary>Adds a Warning header, which kubectl shows to its user.</summary>
+    /// <summary>Adds a Warning header, which kubectl shows to its user: once, also when a conflict makes the server compute the change again.</summary>
     public void Warn(string text)
     {
+        if (!_warnings.Add(text))
+        {
+            return;
+        }
+
         var clean = text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).ReplaceLineEndings(" ");
         Http.Response.Headers.Append("Warning", $"299 - \"{clean}\"");
     }
@@ -99,7 +112,29 @@ internal sealed class WriteRequest
         return slash > 0 ? agent[..slash] : agent.Length > 0 ? agent : "unknown";
     }
 
-    private static ApiStatusException InvalidOption(string name, string value, string supported) =>
-        ApiStatusException.Create(
-            422, "Invalid", $"Options.meta.k8s.io \"\" is invalid: {name}: Unsupported value: \"{value}\": supported values: {supported}");
+    private static string OptionsOf(string verb) => verb switch
+    {
+        "create" => "CreateOptions",
+        "update" => "UpdateOptions",
+        "patch" => "PatchOptions",
+        _ => "DeleteOptions",
+    };
+
+    private static void CheckManager(IQueryCollection query, string options, bool isApply)
+    {
+        if (options == "PatchOptions" && !isApply && query["force"].Count > 0)
+        {
+            throw Refused(options, FieldError.Forbidden(FieldPath.Of("force"), "may not be specified for non-apply patch"));
+        }
+
+        if (System.Text.Encoding.UTF8.GetByteCount(query["fieldManager"].ToString()) > ManagerBytesMax)
+        {
+            throw Refused(options, FieldError.TooLong(FieldPath.Of("fieldManager"), ManagerBytesMax));
+        }
+    }
+
+    private static ApiStatusException NotSupported(string options, string name, string value, params ReadOnlySpan<string> supported) =>
+        Refused(options, FieldError.NotSupported(FieldPath.Of(name), value, [.. supported]));
+
+    private static ApiStatusException Refused(string options, FieldError error) => new(ApiStatus.InvalidOptions(options, error));
 }

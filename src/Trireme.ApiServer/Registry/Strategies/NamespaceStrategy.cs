@@ -46,5 +46,10 @@ internal sealed class NamespaceStrategy : ResourceStrategy
         base.BlocksDeletion(obj) || obj.Spec?.GetArray("finalizers") is { Count: > 0 };
 
     /// <inheritdoc/>
-    public override void DeletionStarted(ApiDocument obj) => obj.Root.GetOrAddObject("status").Set("phase", "Terminating");
+    public override void DeletionStarted(ApiDocument obj)
+    {
+        // What is in the namespace decides how long this takes; no grace period is promised.
+        obj.Metadata.DeletionGracePeriodSeconds = null;
+        obj.Root.GetOrAddObject("status").Set("phase", "Terminating");
+    }
 }

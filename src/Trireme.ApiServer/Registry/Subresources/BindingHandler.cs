@@ -2,6 +2,8 @@ using Microsoft.AspNetCore.Http;
 using Trireme.Api;
 using Trireme.Api.Documents;
 using Trireme.Api.Models;
+using Trireme.Api.Schema;
+using Trireme.Api.Validation;
 using Trireme.ApiServer.Pipeline;
 
 namespace Trireme.ApiServer.Registry.Subresources;
@@ -20,7 +22,18 @@ internal sealed class BindingHandler(ResourceStore store, TimeProvider time) : I
         var node = target?.GetString("name") ?? "";
         if (node.Length == 0 || target!.GetString("kind") is not (null or "" or "Node"))
         {
-            throw ApiStatusException.Create(422, "Invalid", $"Binding \"{name}\" is invalid: target.name: Required value");
+            List<FieldError> errors = [];
+            if (target?.GetString("kind") is { Length: > 0 } kind and not "Node")
+            {
+                errors.Add(FieldError.NotSupported(FieldPath.Of("target", "kind"), kind, "Node", "<empty>"));
+            }
+
+            if (node.Length == 0)
+            {
+                errors.Add(FieldError.Required(FieldPath.Of("target", "name")));
+            }
+
+            throw new ApiStatusException(ApiStatus.Invalid(new GroupKind("", "Binding"), name, errors));
         }
 
         await store.UpdateAsync(request, name, old => ValueTask.FromResult(Bind(request, name, node, binding, old)));

@@ -53,7 +53,7 @@ internal sealed class EvictionHandler(ResourceStore store, IResourceReader reade
             PropagationPolicy = options?.GetString("propagationPolicy"),
             Uid = options?.GetObject("preconditions")?.GetString("uid"),
             ResourceVersion = options?.GetObject("preconditions")?.GetString("resourceVersion"),
-            DryRun = WriteRequest.ParseDryRun(options?.GetArray("dryRun")?.Strings.FirstOrDefault() ?? ""),
+            DryRun = WriteRequest.ParseDryRun(options?.GetArray("dryRun")?.Strings.FirstOrDefault() ?? "", "DeleteOptions"),
         };
     }
 

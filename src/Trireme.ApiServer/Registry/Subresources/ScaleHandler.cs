@@ -4,6 +4,7 @@ using Trireme.Api.Documents;
 using Trireme.Api.Patch;
 using Trireme.Api.Selectors;
 using Trireme.Api.Schema;
+using Trireme.Api.Validation;
 using Trireme.ApiServer.Cacher;
 using Trireme.ApiServer.Pipeline;
 
@@ -67,10 +68,8 @@ internal sealed class ScaleHandler(ResourceStore store, CacheReads reads) : ISub
         var replicas = scale.Spec?.GetInt64("replicas") ?? 0;
         if (replicas < 0)
         {
-            throw ApiStatusException.Create(
-                422,
-                "Invalid",
-                $"Scale.autoscaling \"{request.Info.Name}\" is invalid: spec.replicas: Invalid value: {replicas}: must be greater than or equal to 0");
+            var error = FieldError.Invalid(FieldPath.Of("spec", "replicas"), replicas, "must be greater than or equal to 0");
+            throw new ApiStatusException(ApiStatus.Invalid(new GroupKind("autoscaling", "Scale"), request.Info.Name, [error]));
         }
 
         var result = old.Clone();
