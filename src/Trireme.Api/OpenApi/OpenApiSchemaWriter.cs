@@ -84,13 +84,13 @@ internal sealed class OpenApiSchemaWriter(Utf8JsonWriter writer, bool isVersion3
         writer.WriteStringValue("items");
         writer.WriteEndArray();
         writer.WriteStartObject("properties");
-        WriteTextField("apiVersion", TypeDescriptions.ApiVersion);
+        WriteTextField("apiVersion", TypeDescriptions.Of(null, "apiVersion"));
         writer.WriteStartObject("items");
         writer.WriteString("type", "array");
         writer.WritePropertyName("items");
         WriteReference(item);
         writer.WriteEndObject();
-        WriteTextField("kind", TypeDescriptions.Kind);
+        WriteTextField("kind", TypeDescriptions.Of(null, "kind"));
         writer.WritePropertyName("metadata");
         WriteNode(SchemaCatalog.Find("meta.v1.ListMeta")!, inlineType: false);
         writer.WriteEndObject();
@@ -138,20 +138,20 @@ internal sealed class OpenApiSchemaWriter(Utf8JsonWriter writer, bool isVersion3
 
             // A reference may not have siblings in version 3: the default and description stand around it.
             writer.WriteStartObject();
-            if (isVersion3 && field is { Default: not null } or { IsPointer: false, Schema.Kind: SchemaKind.Object })
+            if (description.Length > 0)
+            {
+                writer.WriteString("description", description);
+            }
+
+            var hasDefault = field is { Default: not null } or { IsPointer: false, Schema.Kind: SchemaKind.Object };
+            if (isVersion3 && (hasDefault || description.Length > 0))
             {
                 writer.WriteStartArray("allOf");
                 WriteReference(reference);
                 writer.WriteEndArray();
-                writer.WritePropertyName("default");
-                if (field?.Default is { } value)
+                if (hasDefault)
                 {
-                    value.Write(writer);
-                }
-                else
-                {
-                    writer.WriteStartObject();
-                    writer.WriteEndObject();
+                    WriteDefault(field!);
                 }
             }
             else
@@ -198,6 +198,20 @@ internal sealed class OpenApiSchemaWriter(Utf8JsonWriter writer, bool isVersion3
 
         WriteKinds(kinds);
         writer.WriteEndObject();
+    }
+
+    private void WriteDefault(SchemaField field)
+    {
+        writer.WritePropertyName("default");
+        if (field.Default is { } value)
+        {
+            value.Write(writer);
+        }
+        else
+        {
+            writer.WriteStartObject();
+            writer.WriteEndObject();
+        }
     }
 
     private void WriteType(SchemaNode node)
@@ -268,16 +282,24 @@ internal sealed class OpenApiSchemaWriter(Utf8JsonWriter writer, bool isVersion3
         foreach (var field in node.Fields.OrderBy(f => f.Name, StringComparer.Ordinal))
         {
             writer.WritePropertyName(field.Name);
-            var description = field.Name switch
-            {
-                "apiVersion" when field.Schema.Kind == SchemaKind.String && node.TryGetField("kind", out _) => TypeDescriptions.ApiVersion,
-                "kind" when field.Schema.Kind == SchemaKind.String && node.TryGetField("apiVersion", out _) => TypeDescriptions.Kind,
-                _ => field.Deprecated ? "Deprecated." : "",
-            };
+            var description = DescriptionOf(node, field);
             WriteNode(field.Schema, inlineType: false, description, field: field);
         }
 
         writer.WriteEndObject();
+    }
+
+    private static string DescriptionOf(SchemaNode node, SchemaField field)
+    {
+        // A custom resource describes itself, but for what every object has.
+        var isObject = node.TryGetField("kind", out _) && node.TryGetField("apiVersion", out _);
+        var text = node.TypeName is not null || (isObject && field.Name is "kind" or "apiVersion" or "metadata") ? TypeDescriptions.Of(node.TypeName, field.Name) : "";
+        return (field.Deprecated, text.Length) switch
+        {
+            (true, 0) => "Deprecated.",
+            (true, _) => $"Deprecated: {text}",
+            _ => text,
+        };
     }
 
     private void WriteExtensions(SchemaNode node)

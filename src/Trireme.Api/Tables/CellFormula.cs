@@ -30,7 +30,8 @@ internal static class CellFormulas
             : Value(Path(expression), fallback);
     }
 
-    private static CellFormula Value(JsonPath path, ApiNode fallback) => (item, _) => path.First(item) is { } value ? Scalar(value) : fallback;
+    private static CellFormula Value(JsonPath path, ApiNode fallback) => (item, _) =>
+        path.First(item) is { } value && !(fallback.AsString() is { Length: > 0 } && value.AsString() is "") ? Scalar(value) : fallback;
 
     private static CellFormula Function(string name, JsonPath[] paths, ApiNode fallback) => name switch
     {
