@@ -49,7 +49,7 @@ public static class ServerSideApply
         if (findings.Error is not null || findings.UnknownFields.Count > 0)
         {
             var detail = findings.Error ?? string.Join(", ", findings.UnknownFields.Select(f => $".{f}: field not declared in schema"));
-            return Failed(ApiStatus.BadRequest($"failed to create typed patch object ({applied.Metadata.Namespace}/{applied.Metadata.Name}; {applied.ApiVersion}, Kind={applied.Kind}): {detail}"));
+            return Failed(ApiStatus.BadRequest($"failed to create typed patch object ({Describe(applied, resource)}): {detail}"));
         }
 
         try
@@ -59,7 +59,7 @@ public static class ServerSideApply
         catch (FieldWalkException e)
         {
             return Failed(ApiStatus.BadRequest(
-                $"failed to create typed patch object ({applied.Metadata.Namespace}/{applied.Metadata.Name}; {applied.ApiVersion}, Kind={applied.Kind}): {e.Message}"));
+                $"failed to create typed patch object ({Describe(applied, resource)}): {e.Message}"));
         }
     }
 
@@ -208,6 +208,10 @@ public static class ServerSideApply
         ManagedFields.Write(merged, result);
         return new ApplyResult(merged, null);
     }
+
+    /// <summary>Name and kind as Go prints them: <c>default/web; apps/v1, Kind=Deployment</c>.</summary>
+    private static string Describe(ApiDocument applied, ResourceDefinition resource) =>
+        $"{applied.Metadata.Namespace}/{applied.Metadata.Name}; {resource.Group}/{resource.Version}, Kind={applied.Kind}";
 
     /// <summary>One empty entry is how a client asks to forget; an empty list says nothing.</summary>
     private static bool IsReset(ApiArray? given) => given is [ApiObject { Count: 0 }];

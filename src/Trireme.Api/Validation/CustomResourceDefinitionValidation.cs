@@ -6,6 +6,8 @@ namespace Trireme.Api.Validation;
 /// <summary>Rules of CustomResourceDefinitions, structural schemas included (KEP-1111).</summary>
 internal static class CustomResourceDefinitionValidation
 {
+    private static readonly string[] s_types = ["array", "boolean", "integer", "number", "object", "string"];
+
     private static readonly FieldPath SpecPath = FieldPath.Of("spec");
 
     public static void Validate(ApiDocument definition, List<FieldError> errors)
@@ -28,7 +30,11 @@ internal static class CustomResourceDefinitionValidation
             errors.Add(FieldError.Invalid(FieldPath.Of("metadata", "name"), definition.Metadata.Name ?? "", "must be spec.names.plural+\".\"+spec.group"));
         }
 
-        Checks.RequireString(spec, "scope", SpecPath, errors);
+        if (Checks.RequireString(spec, "scope", SpecPath, errors) && spec.GetString("scope") is not ("Cluster" or "Namespaced"))
+        {
+            errors.Add(FieldError.NotSupported(SpecPath.Child("scope"), spec["scope"], "Cluster", "Namespaced"));
+        }
+
         foreach (var field in (ReadOnlySpan<string>)["plural", "singular", "kind", "listKind"])
         {
             if (Checks.RequireString(names, field, SpecPath.Child("names"), errors))
@@ -134,6 +140,11 @@ internal static class CustomResourceDefinitionValidation
         if (schema.GetString("x-kubernetes-list-type") == "map" && schema.GetArray("x-kubernetes-list-map-keys") is not { Count: > 0 })
         {
             errors.Add(FieldError.Required(path.Child("x-kubernetes-list-map-keys"), "must not be empty if x-kubernetes-list-type is map"));
+        }
+
+        if (schema.GetString("type") is { Length: > 0 } type && !s_types.Contains(type))
+        {
+            errors.Add(FieldError.NotSupported(path.Child("type"), type, s_types));
         }
 
         if (schema.GetString("type") == "array" && schema["items"] is null)

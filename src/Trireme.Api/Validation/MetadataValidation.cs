@@ -144,7 +144,11 @@ internal static class MetadataValidation
         var controllers = new List<string>();
         foreach (var owner in owners.Objects)
         {
-            Demand(owner, "apiVersion", "version must not be empty");
+            if ((owner.GetString("apiVersion") ?? "").Split('/') is not ([{ Length: > 0 }] or [_, { Length: > 0 }]))
+            {
+                errors.Add(FieldError.Invalid(path.Child("apiVersion"), owner.GetString("apiVersion") ?? "", "version must not be empty"));
+            }
+
             Demand(owner, "kind", "must not be empty");
             Demand(owner, "name", "must not be empty");
             Demand(owner, "uid", "must not be empty");

@@ -73,7 +73,7 @@ internal static class NetworkValidation
         var spec = ingress.Spec ?? [];
         if (spec.GetArray("rules") is not { Count: > 0 } && spec["defaultBackend"] is null)
         {
-            errors.Add(FieldError.Invalid(SpecPath, spec.GetArray("rules") ?? new ApiArray(), "either `defaultBackend` or `rules` must be specified"));
+            errors.Add(FieldError.Invalid(SpecPath, spec.GetArray("rules"), "either `defaultBackend` or `rules` must be specified"));
         }
 
         if (spec.GetObject("defaultBackend") is { } backend)

@@ -23,6 +23,11 @@ public static class ObjectValidator
     {
         var errors = new List<FieldError>();
         Validate(document, resource, errors);
+        if (resource is { Group: "", Kind: "Pod" })
+        {
+            PodValidation.ValidateCreate(document, errors);
+        }
+
         return errors;
     }
 

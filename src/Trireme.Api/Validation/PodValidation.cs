@@ -7,6 +7,15 @@ internal static class PodValidation
 {
     public static void Validate(ApiDocument pod, List<FieldError> errors) => ValidateSpec(pod.Spec ?? [], FieldPath.Of("spec"), errors);
 
+    /// <summary>What only a new pod must not have.</summary>
+    public static void ValidateCreate(ApiDocument pod, List<FieldError> errors)
+    {
+        if (pod.Spec?.GetArray("ephemeralContainers") is { Count: > 0 })
+        {
+            errors.Add(FieldError.Forbidden(FieldPath.Of("spec", "ephemeralContainers"), "cannot be set on create"));
+        }
+    }
+
     /// <summary>A template: labels, annotations and spec.</summary>
     public static void ValidateTemplate(ApiObject? template, FieldPath path, List<FieldError> errors)
     {
@@ -18,7 +27,12 @@ internal static class PodValidation
 
         MetadataValidation.ValidateLabels(template.Find("metadata", "labels")?.AsObject(), path.Child("labels"), errors);
         MetadataValidation.ValidateAnnotations(template.Find("metadata", "annotations")?.AsObject(), path.Child("annotations"), errors);
-        ValidateSpec(template.GetObject("spec") ?? [], path.Child("spec"), errors);
+        var spec = template.GetObject("spec") ?? [];
+        ValidateSpec(spec, path.Child("spec"), errors);
+        if (spec.GetArray("ephemeralContainers") is { Count: > 0 })
+        {
+            errors.Add(FieldError.Forbidden(path.Child("spec", "ephemeralContainers"), "ephemeral containers not allowed in pod template"));
+        }
     }
 
     public static void ValidateSpec(ApiObject spec, FieldPath path, List<FieldError> errors)
@@ -149,11 +163,9 @@ internal static class PodValidation
             return;
         }
 
-        var required = affinity.Find("nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")?.AsObject();
-        if (required is not null && required.GetArray("nodeSelectorTerms") is not { Count: > 0 })
+        if (affinity.GetObject("nodeAffinity") is { } nodes)
         {
-            errors.Add(FieldError.Required(
-                path.Child("nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution").Child("nodeSelectorTerms"), "must have at least one node selector term"));
+            NodeAffinityValidation.Validate(nodes, path.Child("nodeAffinity"), errors);
         }
 
         foreach (var kind in (ReadOnlySpan<string>)["podAffinity", "podAntiAffinity"])

@@ -10,8 +10,28 @@ internal static class PolicyValidation
 
     private static readonly FieldPath SpecPath = FieldPath.Of("spec");
 
-    public static void ResourceQuota(ApiDocument quota, List<FieldError> errors) =>
-        ResourceValidation.ValidateAmounts(quota.Spec?.GetObject("hard"), SpecPath.Child("hard"), errors, standardOnly: false);
+    private static readonly HashSet<string> s_quotaResources = new(StringComparer.Ordinal)
+    {
+        "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage",
+        "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods", "resourcequotas", "services", "replicationcontrollers", "secrets",
+        "persistentvolumeclaims", "configmaps", "services.nodeports", "services.loadbalancers",
+    };
+
+    public static void ResourceQuota(ApiDocument quota, List<FieldError> errors)
+    {
+        var hard = quota.Spec?.GetObject("hard");
+        var path = SpecPath.Child("hard");
+        ResourceValidation.ValidateAmounts(hard, path, errors, standardOnly: false);
+        foreach (var (name, _) in hard ?? [])
+        {
+            if (!name.Contains('/', StringComparison.Ordinal) && !s_quotaResources.Contains(name)
+                && !name.StartsWith("hugepages-", StringComparison.Ordinal) && !name.StartsWith("requests.hugepages-", StringComparison.Ordinal))
+            {
+                errors.Add(FieldError.Invalid(path.Key(name), name, "must be a standard resource type or fully qualified"));
+                errors.Add(FieldError.Invalid(path.Key(name), name, "must be a standard resource for quota"));
+            }
+        }
+    }
 
     public static void LimitRange(ApiDocument range, List<FieldError> errors)
     {
@@ -133,5 +153,43 @@ internal static class PolicyValidation
         var target = spec.GetObject("scaleTargetRef") ?? [];
         Checks.RequireString(target, "kind", SpecPath.Child("scaleTargetRef"), errors);
         Checks.RequireString(target, "name", SpecPath.Child("scaleTargetRef"), errors);
+        var index = 0;
+        foreach (var metric in spec.GetArray("metrics")?.Objects ?? [])
+        {
+            ValidateMetric(metric, SpecPath.Child("metrics").Index(index++), errors);
+        }
+    }
+
+    /// <summary>A metric names its type and has the source of that type, and no other.</summary>
+    private static void ValidateMetric(ApiObject metric, FieldPath path, List<FieldError> errors)
+    {
+        if (!Checks.RequireString(metric, "type", path, errors, "must specify a metric source type"))
+        {
+            return;
+        }
+
+        var type = metric.GetString("type")!;
+        var source = string.Concat(char.ToLowerInvariant(type[0]), type[1..]);
+        if (metric.GetObject(source) is not { } given)
+        {
+            errors.Add(FieldError.Required(path.Child(source), "must populate information for the given metric source"));
+        }
+        else if (type is "Resource" or "ContainerResource")
+        {
+            Checks.RequireString(given, "name", path.Child(source), errors, "must specify a resource name");
+            var target = given.GetObject("target");
+            if (target?["averageUtilization"] is null && target?["averageValue"] is null)
+            {
+                errors.Add(FieldError.Required(path.Child(source, "target").Child("averageUtilization"), "must set either a target raw value or a target utilization"));
+            }
+        }
+
+        foreach (var (name, _) in metric)
+        {
+            if (name != "type" && name != source)
+            {
+                errors.Add(FieldError.Forbidden(path.Child(name), "must populate the given metric source only"));
+            }
+        }
     }
 }

@@ -201,6 +201,11 @@ internal static class WorkloadValidation
         {
             CheckTemplateLabels(selector, template, SpecPath, errors);
         }
+        else
+        {
+            // No selector selects nothing, not even the template's own pods.
+            errors.Add(Unselected(template, SpecPath));
+        }
 
         PodValidation.ValidateTemplate(template, SpecPath.Child("template"), errors);
     }
@@ -212,7 +217,7 @@ internal static class WorkloadValidation
         {
             if (!LabelRequirements.Of(selector).Matches(labels))
             {
-                errors.Add(FieldError.Invalid(path.Child("template", "metadata").Child("labels"), labels ?? [], "`selector` does not match template `labels`"));
+                errors.Add(Unselected(template, path));
             }
         }
         catch (FormatException)
@@ -220,6 +225,9 @@ internal static class WorkloadValidation
             // The selector itself is invalid and has been reported.
         }
     }
+
+    private static FieldError Unselected(ApiObject? template, FieldPath path) => FieldError.Invalid(
+        path.Child("template", "metadata").Child("labels"), template?.Find("metadata", "labels")?.AsObject(), "`selector` does not match template `labels`");
 
     private static void RequireRestartAlways(ApiObject spec, List<FieldError> errors)
     {

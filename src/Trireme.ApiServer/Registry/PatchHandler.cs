@@ -82,6 +82,7 @@ internal sealed class PatchHandler(ResourceStore store, TimeProvider time)
         var definition = request.Resource.Definition;
         RequestBody.CheckKind(applied, definition.ApiVersion, definition.Kind);
         RequestBody.CheckIdentity(request, applied);
+        applied.Metadata.Namespace = request.Namespace;
         var (obj, created) = await store.UpdateAsync(request, request.Info.Name, old => ValueTask.FromResult(Applied(request, old, applied.Clone())));
         await ObjectResponse.WriteAsync(request.Http, obj, created ? StatusCodes.Status201Created : StatusCodes.Status200OK);
     }

@@ -37,7 +37,7 @@ public sealed class ObjectValidatorTests
             ["spec.template.metadata.labels: Invalid value: {\"a\":\"x\"}: `selector` does not match template `labels`"],
             Create(Merge(deployment, """{"spec":{"template":{"metadata":{"labels":{"a":"x"}}}}}""")).Select(e => e.ToString()));
         Assert.Equal(
-            ["spec.selector: Required value"],
+            ["spec.selector: Required value", "spec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does not match template `labels`"],
             Create(Merge(deployment, """{"spec":{"selector":null}}""")).Select(e => e.ToString()));
         Assert.Equal(
             ["spec.selector: Invalid value: {\"matchLabels\":{\"a\":\"x\"}}: field is immutable"],

@@ -153,7 +153,7 @@ internal sealed class ServiceStrategy(ResourceRegistryOptions options) : Resourc
             if (!wanted)
             {
                 // What a type that needed it left behind goes with the type; what the client sets by itself is refused by validation.
-                if (current == before || type == "ClusterIP")
+                if (current == before)
                 {
                     port.Remove("nodePort");
                 }
