@@ -18,8 +18,10 @@ internal sealed class GetHandler(CacheReads reads, TimeProvider time)
 
         using var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time.GetUtcNow());
         http.Response.ContentType = JsonAnswer.ContentType;
-        http.Response.ContentLength = writer.LengthOf(entry) is { } length ? length + 1 : null;
-        await using var body = new ResponseBody(http.Response.BodyWriter, compress: false);
+        var length = writer.LengthOf(entry);
+        var compress = Compression.Begin(http, length ?? 0);
+        http.Response.ContentLength = compress || length is null ? null : length + 1;
+        await using var body = new ResponseBody(http.Response.BodyWriter, compress);
         writer.WriteSingle(body, entry);
         body.Write("\n"u8);
         await body.FlushAsync(http.RequestAborted);

@@ -11,9 +11,6 @@ namespace Trireme.ApiServer.Cacher;
 /// </summary>
 internal sealed class ListHandler(CacheReads reads, TimeProvider time)
 {
-    /// <summary>Smaller answers are not worth a client's time to decompress; the threshold of Kubernetes.</summary>
-    private const long CompressBytes = 128 * 1024;
-
     public async Task HandleAsync(HttpContext http, WatchCache cache, RequestInfo info, TableWriter tables)
     {
         var options = ReadOptions.Parse(http.Request.Query, watch: false);
@@ -33,14 +30,9 @@ internal sealed class ListHandler(CacheReads reads, TimeProvider time)
 
         var head = writer.ListHead(revision, next, filter.MatchesAll ? page.Remaining : null);
         var length = page.Utf8Length + head.Length + Math.Max(page.Count - 1, 0) + ShapeWriter.ListTail.Length;
-        var compress = (shape == ResponseShape.Table ? page.Count * 512L : length) > CompressBytes && AcceptsGzip(http.Request);
+        var compress = Compression.Begin(http, shape == ResponseShape.Table ? page.Count * 512L : length);
         http.Response.ContentType = JsonAnswer.ContentType;
-        if (compress)
-        {
-            http.Response.Headers.ContentEncoding = "gzip";
-            http.Response.Headers.Vary = "Accept-Encoding";
-        }
-        else if (shape != ResponseShape.Table)
+        if (!compress && shape != ResponseShape.Table)
         {
             http.Response.ContentLength = length;
         }
@@ -144,19 +136,6 @@ internal sealed class ListHandler(CacheReads reads, TimeProvider time)
         }
 
         body.Write(ShapeWriter.ListTail);
-    }
-
-    private static bool AcceptsGzip(HttpRequest request)
-    {
-        foreach (var value in request.Headers.AcceptEncoding)
-        {
-            if (value is not null && value.Contains("gzip", StringComparison.OrdinalIgnoreCase))
-            {
-                return true;
-            }
-        }
-
-        return false;
     }
 
     /// <summary>How much of a range an answer holds.</summary>

@@ -57,7 +57,7 @@ internal sealed class DiscoveryHandler(Func<IReadOnlyList<ResourceDefinition>> d
         }
 
         http.Response.ContentType = aggregated ? DiscoveryDocuments.AggregatedMediaType : JsonAnswer.ContentType;
-        await JsonAnswer.WriteAsync(http, document.Utf8);
+        await JsonAnswer.WriteAsync(http, Compression.Begin(http, document.Utf8.Length) ? document.Gzip : document.Utf8);
     }
 
     private byte[]? Make(string path, bool aggregated, IReadOnlyList<ResourceDefinition> resources) => path.Split('/', StringSplitOptions.RemoveEmptyEntries) switch
@@ -113,7 +113,12 @@ internal sealed class DiscoveryHandler(Func<IReadOnlyList<ResourceDefinition>> d
 
     private sealed class Document(byte[] utf8)
     {
+        private byte[]? _gzip;
+
         public byte[] Utf8 { get; } = utf8;
+
+        /// <summary>Compressed when the first client wants it so; two that come at once do the work twice.</summary>
+        public byte[] Gzip => _gzip ??= Compression.Gzip(Utf8);
 
         public string ETag { get; } = $"\"{Convert.ToHexString(SHA512.HashData(utf8))}\"";
     }

@@ -23,9 +23,21 @@ internal sealed class DispatchStage(
     byte[] openIdConfiguration,
     byte[] openIdKeys)
 {
+    /// <summary>What clients of core kinds on their way out are told with every answer, in Kubernetes' words.</summary>
+    private static readonly Dictionary<string, string> s_deprecations = new(StringComparer.Ordinal)
+    {
+        ["componentstatuses"] = "v1 ComponentStatus is deprecated in v1.19+",
+        ["endpoints"] = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    };
+
     public Task InvokeAsync(HttpContext http, RequestContext context)
     {
         var (info, user) = (context.Info, context.User);
+        if (info is { IsResourceRequest: true, Group: "" } && s_deprecations.TryGetValue(info.Resource, out var deprecation))
+        {
+            http.Response.Headers.Append("Warning", $"299 - \"{deprecation}\"");
+        }
+
         return info.IsResourceRequest ? ResourceAsync(http, info, user) : PathAsync(http, info);
     }
 

@@ -52,15 +52,24 @@ internal sealed class RenderingStage(RequestDelegate next)
             return;
         }
 
-        var rendered = http.Response.ContentType == JsonAnswer.ContentType ? Render(bytes, format) : null;
-        if (rendered is not null && format == Format.Yaml)
+        if (http.Response.ContentType != JsonAnswer.ContentType)
         {
-            http.Response.ContentType = Yaml;
+            await JsonAnswer.WriteAsync(http, bytes);
+            return;
         }
 
-        await JsonAnswer.WriteAsync(http, rendered ?? bytes);
+        if (Render(bytes, format) is not { } rendered)
+        {
+            // Something failed in the middle of an answer: half of it must not look like a whole one.
+            http.Abort();
+            return;
+        }
+
+        http.Response.ContentType = format == Format.Yaml ? Yaml : JsonAnswer.ContentType;
+        await JsonAnswer.WriteAsync(http, rendered);
     }
 
+    /// <summary>The answer as the client wants it; null when it is not one JSON document.</summary>
     private static ReadOnlyMemory<byte>? Render(ReadOnlyMemory<byte> json, Format format)
     {
         try
@@ -82,7 +91,6 @@ internal sealed class RenderingStage(RequestDelegate next)
         }
         catch (Exception e) when (e is JsonException or ApiDocumentException)
         {
-            // Not one JSON document after all (a proxied answer): it goes out as it came.
             return null;
         }
     }

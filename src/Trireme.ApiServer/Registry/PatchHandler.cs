@@ -80,7 +80,13 @@ internal sealed class PatchHandler(ResourceStore store, TimeProvider time)
         }
 
         var definition = request.Resource.Definition;
-        RequestBody.CheckKind(applied, definition.ApiVersion, definition.Kind);
+        if (applied.ApiVersion != definition.ApiVersion || applied.Kind != definition.Kind)
+        {
+            // What is applied must say itself what it is.
+            var version = applied.ApiVersion.Contains('/', StringComparison.Ordinal) ? applied.ApiVersion : "/" + applied.ApiVersion;
+            throw new ApiStatusException(ApiStatus.BadRequest($"invalid object type: {version}, Kind={applied.Kind}"));
+        }
+
         RequestBody.CheckIdentity(request, applied);
         applied.Metadata.Namespace = request.Namespace;
         var (obj, created) = await store.UpdateAsync(request, request.Info.Name, old => ValueTask.FromResult(Applied(request, old, applied.Clone())));

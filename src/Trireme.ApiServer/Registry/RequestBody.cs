@@ -53,7 +53,7 @@ internal static class RequestBody
 
         if (obj.Kind != kind)
         {
-            throw new ApiStatusException(ApiStatus.BadRequest($"{obj.Kind} in version \"{apiVersion}\" cannot be handled as a {kind}"));
+            throw new ApiStatusException(ApiStatus.BadRequest($"{obj.Kind} in version \"{apiVersion[(apiVersion.IndexOf('/', StringComparison.Ordinal) + 1)..]}\" cannot be handled as a {kind}"));
         }
     }
 
@@ -102,8 +102,6 @@ internal static class RequestBody
 
     private static ApiDocument Parse(WriteRequest request, byte[] bytes, string mediaType, List<string> duplicates)
     {
-        var kind = request.Resource.Definition.Kind;
-        var version = request.Resource.Definition.Version;
         try
         {
             switch (mediaType)
@@ -118,8 +116,23 @@ internal static class RequestBody
         }
         catch (ApiDocumentException e)
         {
-            throw new ApiStatusException(ApiStatus.BadRequest($"{kind} in version \"{version}\" cannot be handled as a {kind}: {e.Message}"));
+            throw new ApiStatusException(ApiStatus.BadRequest(
+                $"the object provided is unrecognized (must be of type {request.Resource.Definition.Kind}): {e.Message} ({Summarize(bytes)})"));
         }
+    }
+
+    /// <summary>The start of a body that could not be read: as text if it looks like JSON, else in hexadecimal digits.</summary>
+    private static string Summarize(ReadOnlySpan<byte> bytes)
+    {
+        const int Shown = 30;
+        if (bytes.IsEmpty)
+        {
+            return "<empty>";
+        }
+
+        var start = bytes[..Math.Min(bytes.Length, Shown)];
+        var text = start[0] == '{' ? System.Text.Encoding.UTF8.GetString(start) : Convert.ToHexStringLower(start);
+        return bytes.Length > Shown ? text + " ..." : text;
     }
 
     private static ApiDocument ParseYaml(byte[] bytes)

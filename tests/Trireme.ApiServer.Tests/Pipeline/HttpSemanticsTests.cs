@@ -95,6 +95,33 @@ public sealed class HttpSemanticsTests : IAsyncLifetime
         Assert.DoesNotContain("etcd", await TextAsync("/livez?verbose"), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("/api/v1/namespaces/default/configmaps/large")]
+    [InlineData("/api/v1/namespaces/default/configmaps")]
+    [InlineData("/openapi/v2")]
+    public async Task Large_answers_are_compressed_for_who_takes_it(string path)
+    {
+        using var content = new StringContent($$"""{"metadata":{"name":"large"},"data":{"a":"{{new string('x', 200_000)}}"} }""", Encoding.UTF8, "application/json");
+        using var created = await _admin.PostAsync("/api/v1/namespaces/default/configmaps", content, Cancelled);
+        Assert.Equal(HttpStatusCode.Created, created.StatusCode);
+        var plain = await TextAsync(path);
+
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.AcceptEncoding.ParseAdd("gzip");
+        using var answer = await _admin.SendAsync(request, Cancelled);
+        Assert.Equal("gzip", Assert.Single(answer.Content.Headers.ContentEncoding));
+        await using var unpacked = new System.IO.Compression.GZipStream(await answer.Content.ReadAsStreamAsync(Cancelled), System.IO.Compression.CompressionMode.Decompress);
+        using var reader = new StreamReader(unpacked);
+        Assert.Equal(plain, await reader.ReadToEndAsync(Cancelled));
+    }
+
+    [Fact]
+    public async Task Clients_of_a_deprecated_kind_are_warned()
+    {
+        using var answer = await _admin.GetAsync("/api/v1/endpoints", Cancelled);
+        Assert.Contains("use discovery.k8s.io/v1 EndpointSlice", Assert.Single(answer.Headers.GetValues("Warning")), StringComparison.Ordinal);
+    }
+
     private async Task<string> TextAsync(string path, string? agent = null)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path);

@@ -64,4 +64,24 @@ public sealed class OptionTests
         Assert.Equal("rbac.authorization.k8s.io", made.Text("roleRef.apiGroup"));
         Assert.Equal("rbac.authorization.k8s.io", made.Text("subjects.0.apiGroup"));
     }
+
+    [Theory]
+    [InlineData("{bad", "({bad)")]
+    [InlineData("", "(<empty>)")]
+    [InlineData("xyz", "(78797a)")]
+    public async Task A_body_that_is_no_object_is_shown_by_its_start(string body, string start)
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        var answer = (await api.PostAsync(Maps, body)).Demand(400);
+        Assert.StartsWith("the object provided is unrecognized (must be of type ConfigMap): ", answer.Message, StringComparison.Ordinal);
+        Assert.EndsWith(start, answer.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_is_applied_says_what_it_is()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        var answer = await api.SendAsync("PATCH", $"{Maps}/m?fieldManager=x", "kind: ConfigMap\nmetadata: {name: m}\n", "application/apply-patch+yaml");
+        Assert.Equal("invalid object type: /, Kind=ConfigMap", answer.Demand(400).Message);
+    }
 }
