@@ -9,10 +9,13 @@ namespace Trireme.Api.OpenApi;
 /// </summary>
 internal sealed class OpenApiPathWriter(Utf8JsonWriter writer, OpenApiSchemaWriter schemas, bool isVersion3)
 {
-    private static readonly string[] PatchTypes =
+    private static readonly string[] BuiltInPatchTypes =
     [
         "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml",
     ];
+
+    /// <summary>Without strategic merge patch: from here kubectl apply knows what a kind takes.</summary>
+    private static readonly string[] CustomPatchTypes = ["application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"];
 
     /// <summary>Writes every path of a resource.</summary>
     public void Write(ResourceDefinition resource)
@@ -104,11 +107,22 @@ internal sealed class OpenApiPathWriter(Utf8JsonWriter writer, OpenApiSchemaWrit
 
         WriteQueryParameters(method, verb);
         writer.WriteEndArray();
+        if (!isVersion3 && method == "patch")
+        {
+            writer.WriteStartArray("consumes");
+            foreach (var type in PatchTypesOf(resource))
+            {
+                writer.WriteStringValue(type);
+            }
+
+            writer.WriteEndArray();
+        }
+
         if (isVersion3 && method is "post" or "put" or "patch")
         {
             writer.WriteStartObject("requestBody");
             writer.WriteBoolean("required", true);
-            WriteContent(method == "patch" ? PatchTypes : ["*/*"], () => WriteBodySchema(method, body));
+            WriteContent(method == "patch" ? PatchTypesOf(resource) : ["*/*"], () => WriteBodySchema(method, body));
             writer.WriteEndObject();
         }
 
@@ -121,6 +135,8 @@ internal sealed class OpenApiPathWriter(Utf8JsonWriter writer, OpenApiSchemaWrit
         writer.WriteEndObject();
         writer.WriteEndObject();
     }
+
+    private static string[] PatchTypesOf(ResourceDefinition resource) => resource.IsCustom ? CustomPatchTypes : BuiltInPatchTypes;
 
     private void WriteQueryParameters(string method, string verb)
     {

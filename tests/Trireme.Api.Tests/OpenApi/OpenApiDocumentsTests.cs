@@ -76,6 +76,11 @@ public sealed class OpenApiDocumentsTests
         Assert.Equal("What is wanted", spec["description"]!.AsString());
         Assert.Equal("""{"type":"integer","default":2,"minimum":1}""", spec.Find("properties", "size")!.ToString());
         Assert.NotNull(document.Find("components", "schemas", "com.example.v1.WidgetList"));
+
+        // From here kubectl apply knows that a custom resource takes no strategic merge patch.
+        var patch = document.Find("paths", "/apis/example.com/v1/namespaces/{namespace}/widgets/{name}", "patch", "requestBody", "content")!.AsObject()!;
+        Assert.True(patch.ContainsKey("application/merge-patch+json"));
+        Assert.False(patch.ContainsKey("application/strategic-merge-patch+json"));
         CheckReferences((ApiObject)document, "components", "schemas");
     }
 
