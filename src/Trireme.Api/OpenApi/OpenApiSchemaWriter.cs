@@ -41,7 +41,7 @@ internal sealed class OpenApiSchemaWriter(Utf8JsonWriter writer, bool isVersion3
         else if (_written.Add(name))
         {
             writer.WritePropertyName(name);
-            WriteNode(resource.Schema.Root, inlineType: true, description: $"{resource.Kind} is a custom resource.", kinds: _kinds[name]);
+            WriteNode(resource.Schema.Root, inlineType: true, description: resource.Schema.Root.Description.Length > 0 ? "" : $"{resource.Kind} is a custom resource.", kinds: _kinds[name]);
         }
 
         if (resource.Supports("list") && _written.Add(OpenApiNames.OfList(resource)))
