@@ -18,22 +18,41 @@ public static class DemoWorkload
 
     private const int ContainerPort = 8080;
     private const int Replicas = 6;
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     /// <summary>Where a user on the host finds it.</summary>
     public static Uri UrlOf(LabSpec lab) => new(string.Create(CultureInfo.InvariantCulture, $"http://{lab.Addresses.Virtual}:{NodePort}/"));
 
     /// <summary>Deploys what is not there yet and waits until every replica is available.</summary>
     /// <exception cref="ApiException">The cluster refuses it.</exception>
+    /// <exception cref="LabException">It is not available after a long time.</exception>
     public static async Task DeployAsync(IApiClient client, TimeProvider time, CancellationToken cancellationToken)
     {
         await EnsureAsync(client, Deployment(), cancellationToken);
         await EnsureAsync(client, Service(), cancellationToken);
+        var start = time.GetTimestamp();
+        var last = "";
         while (true)
         {
-            var deployment = await client.GetAsync<Deployment>("default", Name, cancellationToken);
-            if (deployment.Status?.AvailableReplicas == Replicas)
+            try
             {
-                return;
+                // The number of replicas is the user's once it is deployed.
+                var deployment = await client.GetAsync<Deployment>("default", Name, cancellationToken);
+                if (deployment.Status?.AvailableReplicas >= deployment.Spec?.Replicas)
+                {
+                    return;
+                }
+
+                last = $"{deployment.Status?.AvailableReplicas ?? 0} of {deployment.Spec?.Replicas} replicas are available";
+            }
+            catch (Exception e) when (e is ApiException or ApiUnavailableException)
+            {
+                last = e.Message;
+            }
+
+            if (time.GetElapsedTime(start) > Patience)
+            {
+                throw new LabException($"the demo workload is not available after {Patience.TotalMinutes:0} minutes: {last}; look at 'kubectl describe pods -l app={Name}'");
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(200), time, cancellationToken);

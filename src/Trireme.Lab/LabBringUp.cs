@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -21,7 +22,7 @@ public readonly record struct LabProgress(string Machine, string Step, TimeSpan 
 /// <remarks>
 /// The story: (1) cables and images, (2) power, (3) <c>trireme init</c> on the first server, (4) <c>trireme join</c> on all others at once, (5) every
 /// node Ready, (6) cluster DNS answers. Steps 3 and 4 are the commands that a user types on real machines. A machine that was set up before is only
-/// switched on: its supervisor finds everything on disk.
+/// switched on, or let go on where it was halted: its supervisor finds everything on disk.
 /// </remarks>
 public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgress> progress)
 {
@@ -30,25 +31,33 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
     /// <summary>Builds what is missing and waits until the cluster serves.</summary>
     /// <returns>When each machine's node was Ready, since the command began.</returns>
     /// <exception cref="LabException">A step failed; the message says which and why.</exception>
-    public async Task<IReadOnlyDictionary<string, TimeSpan>> RunAsync(bool created, CancellationToken cancellationToken)
+    public async Task<IReadOnlyDictionary<string, TimeSpan>> RunAsync(CancellationToken cancellationToken)
     {
         var spec = lab.Spec;
         if (spec.Simulated)
         {
             await new SimulatedLab(lab.Store, spec, Environment.ProcessPath!).StartAsync(time, cancellationToken);
             using var simulated = Connect();
-            return await new NodeReadiness(simulated, spec, time, _start, progress).WaitAsync(cancellationToken);
+            return await new NodeReadiness(simulated, spec, [], time, _start, progress).WaitAsync(cancellationToken);
         }
 
-        var images = Path.Combine(lab.Store.Root, ".images", "trireme.tar");
+        var images = lab.Store.ImagesOf(spec.Name);
         var archive = TriremeImages.EnsureArchiveAsync(images, Environment.ProcessPath!, cancellationToken);
-        if (created)
+        await LayNetworkAsync(cancellationToken);
+        var revived = new ConcurrentBag<string>();
+        await Task.WhenAll(spec.Machines.Select(async machine =>
         {
-            await lab.Network.CreateAsync(cancellationToken);
-            Report("", $"network {spec.Addresses.MachineRange} is laid");
-        }
+            var control = lab.Machine(machine.Name);
+            if (await control.ReviveAsync(cancellationToken))
+            {
+                revived.Add(machine.Name);
+            }
 
-        await Task.WhenAll(spec.Machines.Select(m => lab.Machine(m.Name).PowerOnAsync(cancellationToken)));
+            if (!IsSetUp(machine))
+            {
+                await control.EndSetUpAsync(cancellationToken);
+            }
+        }));
         Report("", $"{spec.Machines.Count} machines are on");
         await archive;
 
@@ -63,7 +72,7 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
 
         await WriteKubeconfigAsync(first, cancellationToken);
         using var client = Connect();
-        var nodes = new NodeReadiness(client, spec, time, _start, progress);
+        var nodes = new NodeReadiness(client, spec, [.. revived], time, _start, progress);
         var ready = nodes.WaitAsync(cancellationToken);
         var others = spec.Machines.Skip(1).Where(m => !IsSetUp(m)).ToList();
         await Task.WhenAll(others.Select(async machine =>
@@ -78,6 +87,25 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
         await new ClusterDnsProbe(lab.Network.NamespaceOf(first.Name), spec.Addresses.DnsService, time).WaitAsync(cancellationToken);
         Report("", "cluster DNS answers");
         return readyAfter;
+    }
+
+    // Cables go with the host's power and with whoever removes them by hand. Machines hang on them: a new switch, new power.
+    private async Task LayNetworkAsync(CancellationToken cancellationToken)
+    {
+        if (await lab.Network.IsWholeAsync(cancellationToken))
+        {
+            await lab.Network.HealAllAsync(cancellationToken);
+            return;
+        }
+
+        foreach (var machine in lab.Spec.Machines)
+        {
+            await lab.Machine(machine.Name).PowerOffAsync(cancellationToken);
+        }
+
+        await lab.Network.RemoveAsync(cancellationToken);
+        await lab.Network.CreateAsync(cancellationToken);
+        Report("", $"network {lab.Spec.Addresses.MachineRange} is laid");
     }
 
     private static string[] CommonArguments(LabHost lab, LabMachine machine, string images) =>
@@ -142,10 +170,10 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
     {
         public static JoinSecrets LoadOrCreate(string file)
         {
-            if (File.Exists(file))
+            // Two lines, or 'up' was killed while it wrote them and nobody has used them yet.
+            if (File.Exists(file) && File.ReadAllLines(file) is [var token, { Length: 64 } key])
             {
-                var lines = File.ReadAllLines(file);
-                return new JoinSecrets(lines[0], lines[1]);
+                return new JoinSecrets(token, key);
             }
 
             var secrets = new JoinSecrets(

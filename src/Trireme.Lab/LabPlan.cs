@@ -32,11 +32,18 @@ public sealed partial record LabPlan(string Name, int Servers, int Workers, int 
         return new LabSpec(Name, index, Egress, Simulated, machines);
     }
 
+    /// <summary>Whether a lab may be called so. Folders and namespaces bear the name, so that nothing else may become a path.</summary>
+    public static bool IsName(string name) => LabName().IsMatch(name);
+
+    /// <summary>The cause and the remedy when <see cref="IsName"/> says no.</summary>
+    public static string WhyNoName(string name) =>
+        $"--name \"{name}\" is invalid: use at most 20 lower case letters, digits and '-', beginning with a letter and not ending with '-'";
+
     private void Check()
     {
-        if (!LabName().IsMatch(Name))
+        if (!IsName(Name))
         {
-            throw new LabException($"--name \"{Name}\" is invalid: use at most 20 lower case letters, digits and '-', beginning with a letter");
+            throw new LabException(WhyNoName(Name));
         }
 
         if (Servers is < 1 or > 9)
@@ -55,6 +62,6 @@ public sealed partial record LabPlan(string Name, int Servers, int Workers, int 
         }
     }
 
-    [GeneratedRegex("^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$")]
+    [GeneratedRegex(@"\A[a-z]([a-z0-9-]{0,18}[a-z0-9])?\z")]
     private static partial Regex LabName();
 }

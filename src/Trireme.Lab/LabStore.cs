@@ -23,6 +23,9 @@ public sealed class LabStore(string root)
     /// <summary>Files about a machine that the host keeps: how to start it, the process that holds it.</summary>
     public string HostSideOf(string lab, string machine) => Path.Combine(FolderOf(lab), machine);
 
+    /// <summary>The archive of images that the lab's machines import; each lab its own, as two may be of different programs.</summary>
+    public string ImagesOf(string lab) => Path.Combine(FolderOf(lab), "images.tar");
+
     /// <summary>The kubeconfig through the highly available endpoint.</summary>
     public string KubeconfigOf(string lab) => Path.Combine(FolderOf(lab), "kubeconfig");
 
@@ -57,8 +60,8 @@ public sealed class LabStore(string root)
             ? $"there is no lab \"{lab}\" (there is {string.Join(", ", names)}): choose one with --name"
             : $"there is no lab \"{lab}\": run 'trireme up' first");
 
-    /// <summary>As <see cref="Find"/>; for a folder whose description is damaged or missing, a description that names all that could be of it.</summary>
-    /// <remarks>Only removal may use it: names and addresses are right, zones and the rest are not.</remarks>
+    /// <summary>As <see cref="Find"/>; for a lab whose description is damaged or missing, a description that names all that could be of it.</summary>
+    /// <remarks>Only removal may use it: names are right, zones and the rest are not.</remarks>
     public LabSpec? FindForRemoval(string lab)
     {
         try
@@ -70,20 +73,11 @@ public sealed class LabStore(string root)
         }
         catch (LabException)
         {
-            // What is left of it follows from the names of its folders.
+            // What is left of it follows from the names that things bear.
         }
 
-        if (!Directory.Exists(FolderOf(lab)))
-        {
-            return null;
-        }
-
-        var machines = Directory.EnumerateDirectories(FolderOf(lab)).Select(d => Path.GetFileName(d)!).Order(StringComparer.Ordinal)
-            .Select(name => new LabMachine(name, name.StartsWith("server", StringComparison.Ordinal), "", ""));
-        var index = Names().Where(n => n != lab).Select(n => Find(n)?.Index ?? 0).ToHashSet() is var taken
-            ? Enumerable.Range(1, LabAddresses.MaxIndex).First(i => !taken.Contains(i))
-            : 1;
-        return new LabSpec(lab, index, Egress: false, Simulated: false, [.. machines]);
+        var taken = Names().Where(n => n != lab).Select(n => Find(n)?.Index ?? 0).ToHashSet();
+        return LabRemains.Find(this, lab, Enumerable.Range(1, LabAddresses.MaxIndex).First(i => !taken.Contains(i)));
     }
 
     /// <summary>Writes the description of a new lab, with the smallest number that no other lab on this host has.</summary>

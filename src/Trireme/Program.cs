@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Trireme.Commands;
 using Trireme.Component.Lifetime;
 using Trireme.Output;
@@ -27,9 +28,17 @@ var root = new RootCommand("A highly available Kubernetes: one program that turn
     DnsCommand.Create(),
 };
 var parsed = root.Parse(args);
-if (parsed.Errors is [var error, ..])
+if (parsed.Errors.Count > 0)
 {
-    CommandFailure.Report($"{error.Message} (see 'trireme {string.Join(' ', args.TakeWhile(a => !a.StartsWith('-')).Append("--help"))}')");
+    // A mistyped subcommand is also a missing one; what was typed says more.
+    var error = parsed.Errors.FirstOrDefault(e => e.Message.StartsWith("Unrecognized", StringComparison.Ordinal)) ?? parsed.Errors[0];
+    var words = new List<string>();
+    for (SymbolResult? result = parsed.CommandResult; result is CommandResult { Command: not RootCommand } command; result = result.Parent)
+    {
+        words.Insert(0, command.Command.Name);
+    }
+
+    CommandFailure.Report($"{error.Message} (see '{string.Join(' ', [.. words.Prepend("trireme"), "--help"])}')");
     return CommandFailure.Usage;
 }
 

@@ -78,9 +78,12 @@ internal sealed class PanicRecoveryStage(
         }
     }
 
-    /// <summary>Without the store a read or a write that never left is 503, try again; a write that may have been applied is 504: look first.</summary>
+    /// <summary>Without the store a read or a write that never left is 503; a write that may have been applied is 504: look first.</summary>
+    /// <remarks>
+    /// No Retry-After: the store has had longer than an election takes, and with it clients would ask ten times, a minute, before they tell their user.
+    /// </remarks>
     private static ApiStatusException Unavailable(RequestInfo info, StoreUnavailableException e) =>
         e.MayHaveApplied && !info.IsReadOnly
             ? new ApiStatusException(ApiStatus.Timeout($"The store did not confirm the request, it may have been applied: {e.Message}"))
-            : new ApiStatusException(ApiStatus.ServiceUnavailable($"The store is unavailable: {e.Message}"));
+            : new ApiStatusException(ApiStatus.ServiceUnavailable($"The store is unavailable: {e.Message}", retryAfterSeconds: 0));
 }

@@ -58,29 +58,44 @@ public static class TriremeImages
 
     private static async Task<string> KeyOfAsync(string program, CancellationToken cancellationToken)
     {
-        await using var stream = File.OpenRead(program);
-        return Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellationToken));
+        // Built without ahead-of-time compilation the program is a small starter that never changes, and what counts lies beside it.
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var file in Beside(program).Prepend(program))
+        {
+            await using var stream = File.OpenRead(file);
+            hash.AppendData(await SHA256.HashDataAsync(stream, cancellationToken));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
+
+    // Libraries that are loaded at run time; not symbols and documentation.
+    private static IEnumerable<string> Beside(string program) => Directory.EnumerateFiles(Path.GetDirectoryName(program)!)
+        .Where(f => f != program && !f.EndsWith(".dbg", StringComparison.Ordinal) && !f.EndsWith(".xml", StringComparison.Ordinal))
+        .Order(StringComparer.Ordinal);
 
     private static async Task AddProgramAsync(List<ImageFile> files, string program, CancellationToken cancellationToken)
     {
         const string Folder = "usr/local/bin/";
-        var home = Path.GetDirectoryName(program)!;
         files.Add(new ImageFile(Folder + "trireme", await File.ReadAllBytesAsync(program, cancellationToken), Executable: true));
-        foreach (var beside in Directory.EnumerateFiles(home).Where(f => f != program && !f.EndsWith(".dbg", StringComparison.Ordinal) && !f.EndsWith(".xml", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        foreach (var beside in Beside(program))
         {
             files.Add(new ImageFile(Folder + Path.GetFileName(beside), await File.ReadAllBytesAsync(beside, cancellationToken)));
         }
 
         var libraries = new SortedSet<string>(await LinkedLibrariesAsync(program, cancellationToken), StringComparer.Ordinal);
-        foreach (var name in RuntimeLibraries)
+        foreach (var library in RuntimeLibraries.Select(Locate).OfType<string>())
         {
-            if (Locate(name) is { } library)
-            {
-                libraries.Add(library);
-                libraries.UnionWith(await LinkedLibrariesAsync(library, cancellationToken));
-            }
+            libraries.Add(library);
+            libraries.UnionWith(await LinkedLibrariesAsync(library, cancellationToken));
         }
+
+        foreach (var library in Beside(program).Where(f => f.EndsWith(".so", StringComparison.Ordinal)))
+        {
+            libraries.UnionWith(await LinkedLibrariesAsync(library, cancellationToken));
+        }
+
+        libraries.RemoveWhere(l => l.StartsWith(Path.GetDirectoryName(program)! + "/", StringComparison.Ordinal));
 
         foreach (var library in libraries)
         {

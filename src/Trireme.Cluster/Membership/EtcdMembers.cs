@@ -54,6 +54,13 @@ internal sealed class EtcdMembers : IEtcdMembers
         return await Task.WhenAll(members.Select(m => ProbeAsync(m, cancellationToken)));
     }
 
+    /// <summary>As <see cref="ListAsync"/>, but as any one member knows it: quick and without quorum, and for reading only.</summary>
+    public async Task<IReadOnlyList<EtcdMember>> ListAsKnownAsync(CancellationToken cancellationToken)
+    {
+        var members = await GuardAsync(() => _client.MemberListAsync(linearizable: false, cancellationToken));
+        return await Task.WhenAll(members.Select(m => ProbeAsync(m, cancellationToken)));
+    }
+
     public Task AddLearnerAsync(Uri peerUrl, CancellationToken cancellationToken) =>
         GuardAsync(() => _client.AddAsync([peerUrl], isLearner: true, cancellationToken));
 

@@ -17,6 +17,10 @@ public sealed class MembershipExecutor(IEtcdMembers members, TimeProvider time, 
     /// <summary>Called with what is being waited for, whenever that changes.</summary>
     public Action<string> Progress { get; init; } = static _ => { };
 
+    /// <summary>All members, once the store answers.</summary>
+    public Task<IReadOnlyList<EtcdMember>> ListAsync(MachineRecord machine, CancellationToken cancellationToken) =>
+        DriveAsync(machine, static _ => true, cancellationToken);
+
     /// <summary>Adds a learner for the machine unless it has a member, and returns all members as they are then.</summary>
     public Task<IReadOnlyList<EtcdMember>> AddAsync(MachineRecord machine, CancellationToken cancellationToken) =>
         DriveAsync(machine, list => Find(list, machine) is not null, cancellationToken);

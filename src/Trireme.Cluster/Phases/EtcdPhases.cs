@@ -85,7 +85,7 @@ public static class EtcdPhases
             };
             if (!Directory.Exists(Path.Combine(context.Directory.Etcd, "member")))
             {
-                await RemoveLostMemberAsync(members, executor, machine, either.Token);
+                await RemoveLostMemberAsync(executor, machine, either.Token);
                 var list = await executor.AddAsync(machine, either.Token);
                 context.Update(config => config with
                 {
@@ -112,10 +112,9 @@ public static class EtcdPhases
     }
 
     // The machine was a member and its data is gone: its old entry can never start again.
-    private static async Task RemoveLostMemberAsync(
-        IEtcdMembers members, MembershipExecutor executor, MachineRecord machine, CancellationToken cancellationToken)
+    private static async Task RemoveLostMemberAsync(MembershipExecutor executor, MachineRecord machine, CancellationToken cancellationToken)
     {
-        if ((await members.ListAsync(cancellationToken)).Any(m => m.IsStarted && machine.Owns(m)))
+        if ((await executor.ListAsync(machine, cancellationToken)).Any(m => m.IsStarted && machine.Owns(m)))
         {
             await executor.RemoveAsync(machine, cancellationToken);
         }

@@ -17,6 +17,7 @@ namespace Trireme.Cluster.Reporting;
 public sealed class ClusterStatusReader(IApiClient client, MachineDirectory? directory, TimeProvider time)
 {
     private static readonly TimeSpan _timeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(3);
     private static readonly string[] _elected = ["kube-controller-manager", "kube-scheduler"];
 
     /// <summary>Reads everything at once. What cannot be read is left out and named in the warnings; this is asked when something is wrong.</summary>
@@ -67,7 +68,15 @@ public sealed class ClusterStatusReader(IApiClient client, MachineDirectory? dir
         }
 
         using var members = EtcdMembers.Connect(directory, known, time);
-        return await members.ListAsync(cancellationToken);
+        try
+        {
+            return await members.ListAsKnownAsync(cancellationToken);
+        }
+        catch (MembershipException e) when (e.IsTransient && known.Count > 0)
+        {
+            // None answers. How many there are is known, and that is what the quorum is reckoned from.
+            return [.. known.Select((url, i) => new EtcdMember((ulong)i, url.Host, [new UriBuilder(url) { Port = Ports.EtcdPeer }.Uri], false, false))];
+        }
     }
 
     private async Task<IReadOnlyList<ApiServerStatus>> ApiServersAsync(EndpointSlice? slice, CancellationToken cancellationToken)
@@ -161,7 +170,7 @@ public sealed class ClusterStatusReader(IApiClient client, MachineDirectory? dir
     private async Task<T?> TryAsync<T>(Func<CancellationToken, Task<T?>> read, string what, List<string> warnings, CancellationToken cancellationToken)
         where T : class
     {
-        using var timeout = new CancellationTokenSource(_timeout * 2, time);
+        using var timeout = new CancellationTokenSource(_patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         try
         {

@@ -59,6 +59,11 @@ public sealed class MachineReset(MachineDirectory directory, ILoggerFactory logg
             await RunAsync(command, cancellationToken);
         }
 
+        if (config?.VirtualIP is { } virtualIP)
+        {
+            await RunAsync(["ip", "addr", "del", virtualIP.ToString(), "dev", "lo"], cancellationToken);
+        }
+
         await UnmountAsync(cancellationToken);
         RemoveControlGroups();
         if (Directory.Exists(directory.Root))

@@ -18,6 +18,11 @@ public sealed record ComponentSpec(string Name, string Command, IReadOnlyList<st
     /// <summary>The kernel's preference for killing it when memory is short (-1000 never, 1000 first); applied where the kernel allows.</summary>
     public int OomScoreAdjust { get; init; }
 
+    /// <summary>
+    /// Files that are removed before each start: pid files of the program's own, which after a power cut name a process that is somebody else by now.
+    /// </summary>
+    public IReadOnlyList<string> RemovedBeforeStart { get; init; } = [];
+
     /// <summary>The log is moved aside to <c>NAME.log.1</c> when it has grown to this.</summary>
     public long MaxLogBytes { get; init; } = 32 << 20;
 }

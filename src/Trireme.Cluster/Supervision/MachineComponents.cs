@@ -46,7 +46,11 @@ public sealed class MachineComponents(MachineDirectory directory, MachineConfig 
                 "--state-dir", Path.Combine(directory.Root, "proxy"),
             ],
             -999),
-        Keepalived => new ComponentSpec(name, programs.Keepalived, new KeepalivedConfig(directory, config).Arguments) { OomScoreAdjust = -999 },
+        Keepalived => new ComponentSpec(name, programs.Keepalived, new KeepalivedConfig(directory, config).Arguments)
+        {
+            OomScoreAdjust = -999,
+            RemovedBeforeStart = new KeepalivedConfig(directory, config).PidFiles,
+        },
         _ => throw new ArgumentException($"Component {name} is not known"),
     };
 

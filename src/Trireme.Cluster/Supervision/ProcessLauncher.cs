@@ -27,6 +27,11 @@ internal static class ProcessLauncher
     /// <exception cref="System.ComponentModel.Win32Exception">There is no shell.</exception>
     public static Process Start(ComponentSpec spec, string pidFile, string logFile)
     {
+        foreach (var file in spec.RemovedBeforeStart)
+        {
+            File.Delete(file);
+        }
+
         // A small directory of the machine's own: .NET's web host watches the whole tree below its working directory for settings.
         var start = new ProcessStartInfo("/bin/sh") { UseShellExecute = false, WorkingDirectory = Path.GetDirectoryName(pidFile) };
         string[] arguments =

@@ -84,9 +84,9 @@ public sealed class SupervisorHost
             loops.Add(KeepAsync("API server refresh", RefreshApiServerAsync, leave));
         }
 
-        if (_config is { IsServer: true, VirtualIP: not null })
+        if (_config is { IsServer: true, VirtualIP: { } virtualIP })
         {
-            var beat = new VirtualIpBeat(new KeepalivedConfig(_directory, _config).BeatPath, balancer.Pool, _time);
+            var beat = new VirtualIpBeat(new KeepalivedConfig(_directory, _config).BeatPath, virtualIP, balancer.Pool, new SilentAddress(_logger), _time);
             loops.Add(KeepAsync("virtual address beat", beat.RunAsync, leave));
         }
 

@@ -10,7 +10,8 @@ namespace Trireme.Cluster.VirtualIp;
 /// <remarks>
 /// VRRP version 3 with an advertisement every 0.3 s: a machine that loses power is replaced after three missed ones, about a second. The address leaves
 /// a living machine when its check fails: the balancer writes a beat file while it can reach a ready API server, and a hung balancer stops writing. Every server starts as
-/// backup and nobody takes the address from a healthy holder, so that a server's return moves nothing. Nothing here needs quorum.
+/// backup and nobody takes the address from a healthy holder, so that a server's return moves nothing. The holder repeats its announcement every second:
+/// when a machine that was cut off has taken the address for a moment, clients come back. Without quorum see <see cref="VirtualIpBeat"/>.
 /// </remarks>
 public sealed class KeepalivedConfig(MachineDirectory directory, MachineConfig config)
 {
@@ -29,9 +30,12 @@ public sealed class KeepalivedConfig(MachineDirectory directory, MachineConfig c
     public IReadOnlyList<string> Arguments =>
     [
         "--dont-fork", "--log-console", "--vrrp", "--use-file", ConfigPath,
-        "--pid", Path.Combine(directory.Run, "keepalived.main.pid"),
-        "--vrrp_pid", Path.Combine(directory.Run, "keepalived.vrrp.pid"),
+        "--pid", PidFiles[0],
+        "--vrrp_pid", PidFiles[1],
     ];
+
+    /// <summary>Its pid files. It does not start when a process with the number in one of them lives, whatever that is.</summary>
+    public IReadOnlyList<string> PidFiles => [Path.Combine(directory.Run, "keepalived.main.pid"), Path.Combine(directory.Run, "keepalived.vrrp.pid")];
 
     /// <summary>Writes configuration and check script.</summary>
     /// <exception cref="InvalidOperationException">No network interface of this machine has the advertised address.</exception>
@@ -57,7 +61,8 @@ public sealed class KeepalivedConfig(MachineDirectory directory, MachineConfig c
               enable_script_security
               vrrp_version 3
               vrrp_garp_master_repeat 3
-              vrrp_garp_master_refresh 10
+              vrrp_garp_master_refresh 1
+              vrrp_garp_master_refresh_repeat 1
             }
             vrrp_script balancer {
               script "{{CheckPath}}"

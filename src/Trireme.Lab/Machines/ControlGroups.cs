@@ -68,6 +68,40 @@ internal static class ControlGroups
         Unified ? $"echo 0 > {Root}/{group}/cgroup.freeze" : $"echo THAWED > {Root}/freezer/{group}/freezer.state",
         cancellationToken);
 
+    /// <summary>Whether the group's processes are halted.</summary>
+    public static bool IsFrozen(string group)
+    {
+        try
+        {
+            return Unified
+                ? File.ReadAllText($"{Root}/{group}/cgroup.freeze").StartsWith('1')
+                : !File.ReadAllText($"{Root}/freezer/{group}/freezer.state").StartsWith("THAWED", StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Kills whatever is in the group or below it; what its first process cannot take along because it is gone already.</summary>
+    public static Task KillAsync(string group, CancellationToken cancellationToken) => HostCommand.TryShellAsync(
+        $$"""
+        for i in 1 2 3 4 5 6 7 8 9 10; do
+          p=$(find {{(Unified ? Root : Root + "/freezer")}}/{{group}} -name cgroup.procs -exec cat {} + 2>/dev/null)
+          [ -z "$p" ] && break
+          kill -KILL $p 2>/dev/null
+          sleep 0.1
+        done
+        """,
+        cancellationToken);
+
+    /// <summary>Names of the machines of a lab that have a group.</summary>
+    public static IEnumerable<string> MachinesOf(string lab)
+    {
+        var folder = $"{(Unified ? Root : Root + "/freezer")}/trireme-lab/{lab}";
+        return Directory.Exists(folder) ? Directory.EnumerateDirectories(folder).Select(d => Path.GetFileName(d)) : [];
+    }
+
     /// <summary>Removes the group with what is below it, and the groups above that are empty then.</summary>
     public static Task RemoveAsync(string group, CancellationToken cancellationToken) => HostCommand.TryShellAsync(
         $"""

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Trireme.Cluster;
+using Trireme.Cluster.Supervision;
 using Trireme.Lab.Network;
 
 namespace Trireme.Lab.Machines;
@@ -8,7 +9,7 @@ namespace Trireme.Lab.Machines;
 /// <remarks>
 /// A machine is what a process in namespaces of its own sees: own network, processes, mounts, host name and control groups. Process 1
 /// is the machine's service manager: it reaps orphans and, once the machine is set up, keeps one service running, the supervisor.
-/// Killing process 1 is a power cut: the kernel ends everything in the machine at once; its data and cables stay.
+/// Killing process 1 is a power cut: the kernel ends everything in the machine at once, its cable goes dead, and only its data stay.
 /// </remarks>
 public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machine, string program)
 {
@@ -34,6 +35,8 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
         }
 
         Directory.CreateDirectory(DataDirectory);
+        var network = new LabNetwork(lab);
+        await network.ConnectAsync(machine, cancellationToken);
         await ControlGroups.CreateAsync(Group, cancellationToken);
         var script = Path.Combine(_hostSide, "init.sh");
         var log = Path.Combine(_hostSide, "init.log");
@@ -45,7 +48,7 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
             $$"""
             setsid /bin/sh -c '{{ControlGroups.EnterScript(Group)}}
             echo $$ > "{{ProcessFile}}"
-            exec nsenter --net={{LabNetwork.FileOf(new LabNetwork(lab).NamespaceOf(machine.Name))}} unshare --mount --uts --ipc --cgroup --pid --fork --mount-proc --kill-child=KILL /bin/sh "{{script}}"' > "{{log}}" 2>&1 < /dev/null &
+            exec nsenter --net={{LabNetwork.FileOf(network.NamespaceOf(machine.Name))}} unshare --mount --uts --ipc --cgroup --pid --fork --mount-proc --kill-child=KILL /bin/sh "{{script}}"' > "{{log}}" 2>&1 < /dev/null &
             i=0; while [ ! -e "{{_hostSide}}/up" ] && [ $i -lt 500 ]; do sleep 0.01; i=$((i+1)); done
             """,
             cancellationToken);
@@ -64,6 +67,8 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
             return;
         }
 
+        // The silence comes first: a process that dies in a living network says goodbye to its peers, and one without power does not.
+        await new LabNetwork(lab).DisconnectAsync(machine, cancellationToken);
         await ControlGroups.ThawAsync(Group, cancellationToken);
 
         // Waits for the kernel to have ended everything: a namespace's first process is gone only after all the others.
@@ -73,10 +78,12 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
         File.Delete(ProcessFile);
     }
 
-    /// <summary>Removes what the kernel keeps of the machine. It must be off.</summary>
+    /// <summary>Ends the machine and removes what the kernel keeps of it.</summary>
     public async Task RemoveAsync(CancellationToken cancellationToken)
     {
         await PowerOffAsync(cancellationToken);
+        await ControlGroups.ThawAsync(Group, cancellationToken);
+        await ControlGroups.KillAsync(Group, cancellationToken);
         await HostCommand.TryShellAsync(
             $"for i in 1 2 3; do grep -F ' {_hostSide}/' /proc/self/mountinfo | cut -d' ' -f5 | sort -r | xargs -r -n1 umount -l; done 2>/dev/null",
             cancellationToken);
@@ -89,8 +96,62 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
     /// <summary>Undoes <see cref="FreezeAsync"/>.</summary>
     public Task ThawAsync(CancellationToken cancellationToken) => ControlGroups.ThawAsync(Group, cancellationToken);
 
+    /// <summary>Whether every process of the machine is halted.</summary>
+    public bool IsHalted => IsOn && ControlGroups.IsFrozen(Group);
+
     /// <summary>The components of the machine as the kernel sees them, whatever their supervisor believes.</summary>
-    public IReadOnlyList<ComponentState> Components() => MachineComponents.Read(new MachineDirectory(DataDirectory), ControlGroups.ProcessesOf(Group));
+    public IReadOnlyList<ComponentState> Components()
+    {
+        var components = MachineComponents.Read(new MachineDirectory(DataDirectory), ControlGroups.ProcessesOf(Group));
+        return IsHalted ? [.. components.Select(c => c.State == "running" ? c with { State = "stopped" } : c)] : components;
+    }
+
+    /// <summary>Switches the machine on if it is off, and lets go on what was halted of it.</summary>
+    /// <returns>Whether there was anything to do.</returns>
+    public async Task<bool> ReviveAsync(CancellationToken cancellationToken)
+    {
+        if (!IsOn)
+        {
+            await PowerOnAsync(cancellationToken);
+            return true;
+        }
+
+        var halted = IsHalted;
+        if (halted)
+        {
+            await ThawAsync(cancellationToken);
+        }
+
+        foreach (var component in Components().Where(c => c.State == "stopped"))
+        {
+            await SignalAsync(component.Name, ComponentSignal.Continue, cancellationToken);
+            halted = true;
+        }
+
+        return halted;
+    }
+
+    /// <summary>Ends an <c>init</c> or <c>join</c> that a killed <c>up</c> left behind; both take up where they were stopped.</summary>
+    public async Task EndSetUpAsync(CancellationToken cancellationToken)
+    {
+        foreach (var process in ControlGroups.ProcessesOf(Group))
+        {
+            string[] words;
+            try
+            {
+                words = (await File.ReadAllTextAsync($"/proc/{process}/cmdline", cancellationToken)).Split('\0');
+            }
+            catch (IOException)
+            {
+                continue; // it has ended meanwhile
+            }
+
+            if (words.Any(w => w is "init" or "join") && words.Contains(DataDirectory))
+            {
+                await HostCommand.TryShellAsync($"kill -KILL {process}", cancellationToken);
+            }
+        }
+    }
 
     /// <summary>Breaks or mends a component, or with none named the whole machine.</summary>
     /// <exception cref="LabException">There is no such component, or it is not running.</exception>
@@ -116,12 +177,13 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
         var state = Components().FirstOrDefault(c => c.Name == component);
         if (signal == ComponentSignal.Start)
         {
-            // A component that died is started by its supervisor, and a dead supervisor by the machine; what is left is one that is halted.
-            signal = ComponentSignal.Continue;
             if (state?.ProcessId is null)
             {
+                await StartComponentAsync(component, cancellationToken);
                 return;
             }
+
+            signal = ComponentSignal.Continue;
         }
 
         if (state?.ProcessId is not { } process)
@@ -130,6 +192,25 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
         }
 
         await HostCommand.RunAsync("/bin/sh", ["-c", $"kill -{MachineComponents.NameOf(signal)} {process}"], cancellationToken);
+    }
+
+    // The machine starts its supervisor by itself, and the supervisor the rest; it can only be told not to wait any longer.
+    private async Task StartComponentAsync(string component, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var answer = component == "supervisor"
+                ? new SupervisorResponse()
+                : await new SupervisorClient(new MachineDirectory(DataDirectory)).SendAsync(new SupervisorRequest("start", component), cancellationToken);
+            if (answer.Error is { } error)
+            {
+                throw new LabException(error);
+            }
+        }
+        catch (SupervisorUnavailableException e)
+        {
+            throw new LabException(IsOn ? e.Message : $"machine {machine.Name} is powered off: 'trireme lab poweron {machine.Name}' starts it");
+        }
     }
 
     /// <summary>Runs a program on the machine to its end.</summary>
@@ -150,7 +231,14 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
     public async Task<string> RunAsync(IReadOnlyList<string> command, CancellationToken cancellationToken)
     {
         var (code, output) = await TryRunAsync(command, cancellationToken);
-        return code == 0 ? output : throw new LabException($"{machine.Name}: {(output.Length > 0 ? output : $"'{string.Join(' ', command)}' failed with exit code {code}")}");
+        if (code == 0)
+        {
+            return output;
+        }
+
+        // What it did before stands above what went wrong, and goes without saying.
+        var words = output.LastIndexOf("trireme: ", StringComparison.Ordinal) is >= 0 and var at ? output[(at + "trireme: ".Length)..] : output;
+        throw new LabException($"{machine.Name}: {(words.Length > 0 ? words : $"'{string.Join(' ', command)}' failed with exit code {code}")}");
     }
 
     /// <summary>Process id, on the host, of the machine's process 1; null when the machine is off.</summary>
@@ -193,11 +281,18 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
         echo 1 > /proc/sys/net/ipv4/ip_forward
         : > "{_hostSide}/up"
         while :; do
-          if [ -e "{_hostSide}/set-up" ] && ! grep -qs supervisor "/proc/$(cat "{DataDirectory}/run/supervisor.pid" 2>/dev/null | cut -d' ' -f1)/cmdline"; then
-            setsid "{program}" supervisor --data-dir "{DataDirectory}" >> "{_hostSide}/supervisor.log" 2>&1 < /dev/null &
-            sleep 1
-          fi
-          sleep 1 & wait $!
+          # No process but the one that waits: this runs four times a second on every machine.
+          id= words=
+          [ -e "{DataDirectory}/run/supervisor.pid" ] && read -r id rest < "{DataDirectory}/run/supervisor.pid"
+          [ -n "$id" ] && [ -e "/proc/$id/cmdline" ] && read -r words < "/proc/$id/cmdline"
+          case "$words" in
+            *supervisor*) ;;
+            *) if [ -e "{_hostSide}/set-up" ]; then
+                 setsid "{program}" supervisor --data-dir "{DataDirectory}" >> "{_hostSide}/supervisor.log" 2>&1 < /dev/null &
+                 sleep 2 & wait $!
+               fi ;;
+          esac
+          sleep 0.25 & wait $!
         done
         """;
 }

@@ -57,7 +57,7 @@ internal static class HostGuard
         }
     }
 
-    private static string TableOf(LabSpec lab) => $"trireme-lab-{lab.Name}";
+    public static string TableOf(LabSpec lab) => $"trireme-lab-{lab.Name}";
 
     private static string Filter(LabSpec lab, bool egress)
     {

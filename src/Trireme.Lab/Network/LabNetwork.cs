@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Trireme.Lab.Network;
@@ -16,7 +17,21 @@ public sealed class LabNetwork(LabSpec lab)
     /// <summary>Name of a machine's network namespace on the host.</summary>
     public string NamespaceOf(string machine) => $"trireme-{lab.Name}-{machine}";
 
-    /// <summary>Lays all cables.</summary>
+    /// <summary>Whether the switch and the cables of the machines that are on lie as they were laid.</summary>
+    public async Task<bool> IsWholeAsync(CancellationToken cancellationToken)
+    {
+        var script = new StringBuilder("set -e\nexec > /dev/null 2>&1\n");
+        script.Append(CultureInfo.InvariantCulture, $"ip link show dev {_addresses.HostInterface}\nnft list table inet {HostGuard.TableOf(lab)}\nip -n {Switch} link show dev br0\n");
+        foreach (var machine in lab.Machines)
+        {
+            var space = NamespaceOf(machine.Name);
+            script.Append(CultureInfo.InvariantCulture, $"if [ -e {FileOf(space)} ]; then ip -n {Switch} link show dev {machine.Name}; ip -n {space} -4 -o addr show dev eth0 | grep -q ' {machine.Address}/'; fi\n");
+        }
+
+        return (await HostCommand.TryRunAsync("/bin/sh", ["-c", script.ToString()], null, cancellationToken)).ExitCode == 0;
+    }
+
+    /// <summary>Builds the switch and the host's leg; machines are connected when they are switched on.</summary>
     /// <exception cref="LabException">A tool failed; what was laid before is taken up by <see cref="RemoveAsync"/>.</exception>
     public async Task CreateAsync(CancellationToken cancellationToken)
     {
@@ -39,11 +54,6 @@ public sealed class LabNetwork(LabSpec lab)
             """,
             cancellationToken,
             Switch);
-        foreach (var (machine, number) in lab.Machines.Select((m, i) => (m, i + 1)))
-        {
-            await ConnectAsync(machine, number, cancellationToken);
-        }
-
         await HostGuard.OpenAsync(lab, cancellationToken);
     }
 
@@ -90,6 +100,10 @@ public sealed class LabNetwork(LabSpec lab)
         await HostCommand.RunAsync("nsenter", ["--net=" + FileOf(Switch), "nft", "-f", "-"], cancellationToken, alone);
     }
 
+    /// <summary>Undoes every <see cref="CutAsync"/>.</summary>
+    public async Task HealAllAsync(CancellationToken cancellationToken) => await HostCommand.RunAsync(
+        "nsenter", ["--net=" + FileOf(Switch), "nft", "-f", "-"], cancellationToken, PartitionTable + "flush set bridge lab cut\nflush set bridge lab severed\n");
+
     /// <summary>Takes up all cables. Does nothing where nothing is.</summary>
     public async Task RemoveAsync(CancellationToken cancellationToken)
     {
@@ -130,9 +144,13 @@ public sealed class LabNetwork(LabSpec lab)
         ? $"{verb} element bridge lab cut {{ {machine.Name} }}\n"
         : $"{verb} element bridge lab severed {{ {machine.Name} . {other.Name}, {other.Name} . {machine.Name} }}\n";
 
-    private async Task ConnectAsync(LabMachine machine, int number, CancellationToken cancellationToken)
+    /// <summary>Gives a machine a network as it is after a cold start: one cable, its own address, and no way for lab packets but through the cable.</summary>
+    /// <exception cref="LabException">A tool failed.</exception>
+    public async Task ConnectAsync(LabMachine machine, CancellationToken cancellationToken)
     {
+        var number = lab.Machines.Select((m, i) => (Machine: m, Number: i + 1)).First(m => m.Machine == machine).Number;
         var space = NamespaceOf(machine.Name);
+        await DisconnectAsync(machine, cancellationToken);
         await IpAsync($"netns add {space}", cancellationToken);
         await IpAsync($"link add eth0 address {MacOf(number)} type veth peer name {machine.Name} netns {Switch}", cancellationToken, space);
         await IpAsync($"link set {machine.Name} master br0\nlink set {machine.Name} up", cancellationToken, Switch);
@@ -160,6 +178,17 @@ public sealed class LabNetwork(LabSpec lab)
               chain forward { type filter hook forward priority 10; ip daddr {{_addresses.ServiceRange}} reject with icmp type host-unreachable; }
             }
             """);
+    }
+
+    /// <summary>
+    /// Takes a machine's network away with its cable, addresses, routes and rules, so that to the others it is as silent as one without power.
+    /// Does nothing where nothing is.
+    /// </summary>
+    public async Task DisconnectAsync(LabMachine machine, CancellationToken cancellationToken)
+    {
+        // By the switch's end first: a namespace lives on while a process or a file holds it.
+        await HostCommand.TryRunAsync("ip", ["-n", Switch, "link", "del", machine.Name], null, cancellationToken);
+        await HostCommand.TryRunAsync("ip", ["netns", "del", NamespaceOf(machine.Name)], null, cancellationToken);
     }
 
     private string MacOf(int number) => $"02:54:52:{_addresses.Index:x2}:00:{number:x2}";

@@ -1,10 +1,18 @@
+using Trireme.Api.Models.Coordination.V1;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Client;
 
 namespace Trireme.Lab.Readiness;
 
 /// <summary>Waits until every machine of a lab is a Ready node.</summary>
-public sealed class NodeReadiness(IApiClient client, LabSpec lab, TimeProvider time, long start, Action<LabProgress> progress)
+/// <param name="client">The API.</param>
+/// <param name="lab">The lab.</param>
+/// <param name="revived">Machines that were off or halted: what the API says of their nodes may be of before, until they renew their leases.</param>
+/// <param name="time">Clock.</param>
+/// <param name="start">When the command began, as a timestamp of <paramref name="time"/>.</param>
+/// <param name="progress">Is told of every node that is Ready.</param>
+public sealed class NodeReadiness(
+    IApiClient client, LabSpec lab, IReadOnlyCollection<string> revived, TimeProvider time, long start, Action<LabProgress> progress)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
 
@@ -23,12 +31,16 @@ public sealed class NodeReadiness(IApiClient client, LabSpec lab, TimeProvider t
     {
         var readyAfter = new Dictionary<string, TimeSpan>(StringComparer.Ordinal);
         var last = "no answer from the API yet";
+        var began = time.GetUtcNow() - time.GetElapsedTime(start);
         while (true)
         {
             try
             {
                 var nodes = await client.ListAsync<Node>(null, null, cancellationToken);
-                foreach (var node in nodes.Items.Where(IsReady))
+                var renewed = revived.Count > 0
+                    ? (await client.ListAsync<Lease>("kube-node-lease", null, cancellationToken)).Items.Where(l => l.Spec?.RenewTime > began).Select(l => l.Metadata.Name!).ToHashSet()
+                    : [];
+                foreach (var node in nodes.Items.Where(n => IsReady(n) && (!revived.Contains(n.Metadata.Name!) || renewed.Contains(n.Metadata.Name!))))
                 {
                     _podRanges[node.Metadata.Name!] = node.Spec!.PodCIDR!;
                     if (readyAfter.TryAdd(node.Metadata.Name!, time.GetElapsedTime(start)))

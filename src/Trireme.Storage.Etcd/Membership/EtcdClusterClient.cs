@@ -51,17 +51,17 @@ public sealed class EtcdClusterClient : IDisposable
             return [.. members.Members.Select(Info)];
         }
 
+        // All at once: those without power would each cost their whole time.
         StoreUnavailableException? last = null;
-        foreach (var endpoint in _options.Endpoints)
+        var calls = _options.Endpoints.Select(endpoint => OneAsync(
+            endpoint, (channel, options) => channel.Cluster.MemberListAsync(new MemberListRequest(), options), _options.AttemptTimeout, cancellationToken)).ToList();
+        while (calls.Count > 0)
         {
+            var call = await Task.WhenAny(calls).ConfigureAwait(false);
+            calls.Remove(call);
             try
             {
-                var members = await OneAsync(
-                    endpoint,
-                    (channel, options) => channel.Cluster.MemberListAsync(new MemberListRequest(), options),
-                    _options.AttemptTimeout,
-                    cancellationToken).ConfigureAwait(false);
-                return [.. members.Members.Select(Info)];
+                return [.. (await call.ConfigureAwait(false)).Members.Select(Info)];
             }
             catch (StoreUnavailableException e)
             {

@@ -38,7 +38,10 @@ internal static class EtcdErrors
         StatusCode.ResourceExhausted when Says(exception, "larger than max") => EtcdVerdict.TooLarge,
         StatusCode.ResourceExhausted when Says(exception, "too many requests") => EtcdVerdict.TryAgain,
         StatusCode.Unknown when Says(exception, "leader changed") || Says(exception, "no leader")
-            || Says(exception, "timed out") || Says(exception, "server stopped") => EtcdVerdict.TryElsewhere,
+            || Says(exception, "timed out") || Says(exception, "server stopped")
+
+            // The member noticed the deadline of our attempt before we did: as good as no answer.
+            || Says(exception, "context deadline exceeded") || Says(exception, "context canceled") => EtcdVerdict.TryElsewhere,
         _ => EtcdVerdict.Refused,
     };
 

@@ -67,7 +67,13 @@ internal static class LabCommand
         {
             var lab = LabHost.Open(parsed.GetRequiredValue(name));
             var end = parsed.GetValue(other) is { } second ? lab.Spec.Machine(second) : null;
-            await act(lab, lab.Spec.Machine(parsed.GetRequiredValue(machine)), end, cancellationToken);
+            var begin = lab.Spec.Machine(parsed.GetRequiredValue(machine));
+            if (begin == end)
+            {
+                throw new LabException($"{begin.Name} cannot be cut off from itself: name another machine, or none for all of them");
+            }
+
+            await act(lab, begin, end, cancellationToken);
             return CommandFailure.Success;
         });
     }
@@ -89,7 +95,7 @@ internal static class LabCommand
         foreach (var (machine, on, components) in states)
         {
             var words = components.Select(c => c.State == "running" ? $"[green]{c.Name}[/]" : $"[red]{c.Name} ({c.State})[/]");
-            table.AddRow(machine.Name, machine.Zone, machine.Address, machine.Server ? "server" : "worker", on ? "[green]on[/]" : "[red]off[/]", string.Join(' ', words));
+            table.AddRow(machine.Name, machine.Zone, machine.Address, machine.Server ? "server" : "worker", on ? "[green]on[/]" : "[red]off[/]", on ? string.Join(' ', words) : "");
         }
 
         AnsiConsole.Write(table);

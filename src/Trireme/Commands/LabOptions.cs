@@ -1,11 +1,26 @@
 using System.CommandLine;
+using Trireme.Lab;
 
 namespace Trireme.Commands;
 
 /// <summary>Options that the commands about labs share.</summary>
 internal static class LabOptions
 {
-    public static Option<string> Name() => new("--name") { Description = "Name of the lab", DefaultValueFactory = _ => "default" };
+    /// <summary>The lab that is meant when none is named.</summary>
+    public const string DefaultName = "default";
+
+    public static Option<string> Name()
+    {
+        var option = new Option<string>("--name") { Description = "Name of the lab", DefaultValueFactory = _ => DefaultName };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var name }] && !LabPlan.IsName(name))
+            {
+                result.AddError(LabPlan.WhyNoName(name));
+            }
+        });
+        return option;
+    }
 
     public static Option<string> Output()
     {

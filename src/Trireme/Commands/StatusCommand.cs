@@ -25,7 +25,7 @@ internal static class StatusCommand
         {
             var (directory, config) = Locate(parsed.GetValue(dataDirectory), parsed.GetValue(kubeconfig), parsed.GetRequiredValue(name));
             using var client = ApiClient.Create(
-                Kubeconfig.Load(config).ToOptions() with { RequestTimeout = TimeSpan.FromSeconds(4) }, NullLoggerFactory.Instance, TimeProvider.System, Versions.UserAgent("status"));
+                Kubeconfig.Load(config).ToOptions() with { RequestTimeout = TimeSpan.FromSeconds(3) }, NullLoggerFactory.Instance, TimeProvider.System, Versions.UserAgent("status"));
             var status = await new ClusterStatusReader(client, directory, TimeProvider.System).ReadAsync(cancellationToken);
             if (parsed.GetValue(output) == "json")
             {
@@ -36,7 +36,12 @@ internal static class StatusCommand
                 Write(status);
             }
 
-            return status.Quorum is { Margin: < 0 } || status.ApiServers.All(s => !s.Ready) ? CommandFailure.Failure : CommandFailure.Success;
+            return status switch
+            {
+                { Quorum: { Margin: < 0 } quorum } => CommandFailure.Report($"the store has no quorum ({status.Members.Count(m => m.Version.Length > 0)} of {quorum.Voters} members answer, {quorum.Needed} must agree): start servers that are off; writes stand still until then"),
+                _ when status.ApiServers.All(s => !s.Ready) => CommandFailure.Report("no API server is ready: DATA-DIR/logs/apiserver.log on each server says why"),
+                _ => CommandFailure.Success,
+            };
         });
     }
 
@@ -66,6 +71,11 @@ internal static class StatusCommand
             var host = new LabHost(store, spec, Environment.ProcessPath!);
             var server = spec.Machines.Where(m => m.Server).Select(m => new MachineDirectory(host.Machine(m.Name).DataDirectory)).FirstOrDefault(d => File.Exists(d.AdminKubeconfig));
             return (server, Existing(store.KubeconfigOf(spec.Name)));
+        }
+
+        if (lab != LabOptions.DefaultName)
+        {
+            store.Get(lab);
         }
 
         throw new PhaseException("No cluster is known here: give --kubeconfig or --data-dir, or run 'trireme up'");
@@ -102,24 +112,33 @@ internal static class StatusCommand
             leaders.AddRow(l.Component, l.Expired ? $"[red]{Markup.Escape(l.Holder)} (expired)[/]" : Markup.Escape(l.Holder), MachineOptions.Format(l.Renewed), $"{l.Transitions}");
         }
 
-        AnsiConsole.Write(leaders);
+        WriteRows(leaders);
         var nodes = Table("NODE", "ZONE", "ROLE", "STATE", "ADDRESS", "VERSION");
         foreach (var n in status.Nodes)
         {
             nodes.AddRow(n.Name, n.Zone, n.Server ? "server" : "worker", n.Ready ? "[green]ready[/]" : "[red]not ready[/]", n.Address, n.Version);
         }
 
-        AnsiConsole.Write(nodes);
+        WriteRows(nodes);
         var zones = Table("ZONE", "NODES", "STORE MEMBERS", "CAN BE LOST");
         foreach (var z in status.Zones)
         {
             zones.AddRow(z.Name.Length > 0 ? z.Name : "(none)", $"{z.Nodes}", $"{z.Voters}", z.Expendable switch { true => "[green]yes[/]", false => "[red]no[/]", null => "?" });
         }
 
-        AnsiConsole.Write(zones);
+        WriteRows(zones);
         foreach (var warning in status.Warnings)
         {
             AnsiConsole.MarkupLine($"[yellow]{Markup.Escape(warning)}[/]");
+        }
+    }
+
+    // What could not be read is named in the warnings; a table without a row would say that there is none.
+    private static void WriteRows(Table table)
+    {
+        if (table.Rows.Count > 0)
+        {
+            AnsiConsole.Write(table);
         }
     }
 

@@ -15,9 +15,9 @@ internal static class UpCommand
     public static Command Create()
     {
         var name = LabOptions.Name();
-        var servers = new Option<int>("--servers") { Description = "Machines with a control plane (3 tolerate the loss of one)", DefaultValueFactory = _ => 3 };
-        var workers = new Option<int>("--workers") { Description = "Machines that only run pods", DefaultValueFactory = _ => 0 };
-        var zones = new Option<int>("--zones") { Description = "Failure zones, over which machines are dealt in turn", DefaultValueFactory = _ => 3 };
+        var servers = new Option<int?>("--servers") { Description = "Machines with a control plane [default: 3, which tolerate the loss of one]" };
+        var workers = new Option<int?>("--workers") { Description = "Machines that only run pods [default: 0]" };
+        var zones = new Option<int?>("--zones") { Description = "Failure zones, over which machines are dealt in turn [default: 3]" };
         var noEgress = new Option<bool>("--no-egress") { Description = "Machines reach nothing outside the lab" };
         var simulate = new Option<bool>("--simulate-nodes") { Description = "Pods turn Running without containers; needs neither root nor containerd" };
         var demo = new Option<bool>("--demo") { Description = "Deploy a small workload and show how to reach it" };
@@ -27,42 +27,44 @@ internal static class UpCommand
             name, servers, workers, zones, noEgress, simulate, demo, noInstall,
         }.Runs(async (parsed, cancellationToken) =>
         {
-            var plan = new LabPlan(
-                parsed.GetRequiredValue(name),
-                parsed.GetRequiredValue(servers),
-                parsed.GetRequiredValue(workers),
-                parsed.GetRequiredValue(zones),
-                Egress: !parsed.GetValue(noEgress),
-                Simulated: parsed.GetValue(simulate));
-            return await UpAsync(plan, parsed.GetValue(demo), cancellationToken);
+            var asked = new LabSize(parsed.GetValue(servers), parsed.GetValue(workers), parsed.GetValue(zones), parsed.GetValue(noEgress), parsed.GetValue(simulate));
+            return await UpAsync(parsed.GetRequiredValue(name), asked, parsed.GetValue(demo), cancellationToken);
         });
     }
 
-    private static async Task<int> UpAsync(LabPlan plan, bool demo, CancellationToken cancellationToken)
+    private static async Task<int> UpAsync(string name, LabSize asked, bool demo, CancellationToken cancellationToken)
     {
         var time = TimeProvider.System;
+        var plan = new LabPlan(name, asked.Servers ?? 3, asked.Workers ?? 0, asked.Zones ?? 3, Egress: !asked.NoEgress, asked.Simulated);
         plan.Lay(1);
-        if (!plan.Simulated)
+        var store = LabStore.Default();
+        var spec = store.Find(name);
+        if (!(spec?.Simulated ?? plan.Simulated))
         {
             HostRequirements.Check();
         }
 
-        var store = LabStore.Default();
-        using var guard = store.LockLab(plan.Name);
-        var spec = store.Find(plan.Name);
+        using var guard = store.LockLab(name);
+        spec = store.Find(name);
         var created = spec is null;
         if (spec is not null)
         {
-            EnsureSamePlan(plan, spec);
+            EnsureSameSize(asked, spec);
         }
 
         spec ??= store.Create(plan);
         var lab = new LabHost(store, spec, Environment.ProcessPath!);
-        AnsiConsole.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[bold]{(created ? "Building" : "Starting")} lab {spec.Name}[/]: {plan.Servers} servers, {plan.Workers} workers, {plan.Zones} zones{(plan.Egress ? "" : ", no egress")}{(plan.Simulated ? ", [yellow]simulated nodes: no container runs[/]" : "")}");
+        var zones = spec.Machines.Select(m => m.Zone).Distinct().Count();
+        AnsiConsole.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[bold]{(created ? "Building" : "Starting")} lab {spec.Name}[/]: {spec.Machines.Count(m => m.Server)} servers, {spec.Machines.Count(m => !m.Server)} workers, {zones} zones{(spec.Egress ? "" : ", no egress")}");
+        if (spec.Simulated)
+        {
+            AnsiConsole.MarkupLine("[yellow]simulated nodes: no container runs[/]");
+        }
+
         try
         {
             var bringUp = new LabBringUp(lab, time, ShowProgress);
-            var ready = await bringUp.RunAsync(created, cancellationToken);
+            var ready = await bringUp.RunAsync(cancellationToken);
             if (demo)
             {
                 using var client = ApiClient.Create(Kubeconfig.Load(store.KubeconfigOf(spec.Name)), NullLoggerFactory.Instance, time, Versions.UserAgent("up"));
@@ -85,12 +87,16 @@ internal static class UpCommand
         }
     }
 
-    private static void EnsureSamePlan(LabPlan plan, LabSpec spec)
+    // What was not asked for is as it was built: 'up' alone brings back any lab.
+    private static void EnsureSameSize(LabSize asked, LabSpec spec)
     {
         var servers = spec.Machines.Count(m => m.Server);
-        if (servers != plan.Servers || spec.Machines.Count != plan.Servers + plan.Workers || spec.Simulated != plan.Simulated)
+        var workers = spec.Machines.Count - servers;
+        var zones = spec.Machines.Select(m => m.Zone).Distinct().Count();
+        if ((asked.Servers ?? servers) != servers || (asked.Workers ?? workers) != workers || (asked.Zones is { } wanted && Math.Min(wanted, Math.Max(servers, workers)) != zones)
+            || (asked.NoEgress && spec.Egress) || (asked.Simulated && !spec.Simulated))
         {
-            throw new LabException($"lab \"{spec.Name}\" is there with {servers} servers and {spec.Machines.Count - servers} workers{(spec.Simulated ? ", simulated" : "")}: run 'trireme down --name {spec.Name}' first, or choose another --name");
+            throw new LabException($"lab \"{spec.Name}\" is there with {servers} servers, {workers} workers and {zones} zones{(spec.Egress ? "" : ", no egress")}{(spec.Simulated ? ", simulated" : "")}: run 'trireme up --name {spec.Name}' for it as it is, 'trireme down --name {spec.Name}' first, or choose another --name");
         }
     }
 
@@ -115,4 +121,7 @@ internal static class UpCommand
         AnsiConsole.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"kubeconfig: {lab.Store.KubeconfigOf(lab.Spec.Name)}");
         AnsiConsole.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[grey]export KUBECONFIG=$({(lab.Spec.Name == "default" ? "trireme kubeconfig" : $"trireme kubeconfig --name {lab.Spec.Name}")}); kubectl get nodes[/]");
     }
+
+    /// <summary>What the command line says about the lab; null where it says nothing.</summary>
+    private sealed record LabSize(int? Servers, int? Workers, int? Zones, bool NoEgress, bool Simulated);
 }
