@@ -239,7 +239,7 @@ public sealed record MachineConfig
         }
         catch (Exception e) when (e is YamlException or FormatException or InvalidOperationException)
         {
-            throw new FormatException($"{source}: {e.Message}", e);
+            throw new FormatException($"{source} is damaged ({e.Message.TrimEnd('.')}): restore it, or give the machine up with 'trireme reset'", e);
         }
     }
 

@@ -128,13 +128,21 @@ public sealed class LabStore(string root)
     public IDisposable LockLab(string lab)
     {
         Directory.CreateDirectory(Root);
-        try
+        for (var attempt = 0; ; attempt++)
         {
-            return Lock(Path.Combine(Root, $".{lab}.lock"));
-        }
-        catch (IOException)
-        {
-            throw new LabException($"another trireme command is building or removing lab \"{lab}\": wait until it is done");
+            try
+            {
+                return Lock(Path.Combine(Root, $".{lab}.lock"));
+            }
+            catch (IOException) when (attempt < 30)
+            {
+                // One that was killed holds it for a moment longer.
+                Thread.CurrentThread.Join(TimeSpan.FromMilliseconds(100));
+            }
+            catch (IOException)
+            {
+                throw new LabException($"another trireme command is building or removing lab \"{lab}\": wait until it is done");
+            }
         }
     }
 

@@ -11,7 +11,9 @@ namespace Trireme.Cluster.Phases;
 public static class JoinPhases
 {
     private static readonly TimeSpan _poll = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(60);
+
+    // Enough for an API server that starts; an address that is wrong should not take a minute to say so.
+    private static readonly TimeSpan _discoveryPatience = TimeSpan.FromSeconds(20);
 
     // A cluster whose policy is that a person approves serving certificates leaves the node with one of its own making.
     private static readonly TimeSpan _servingPatience = TimeSpan.FromSeconds(10);
@@ -79,9 +81,9 @@ public static class JoinPhases
                 }
             }
 
-            if (context.Time.GetElapsedTime(start) > _patience)
+            if (context.Time.GetElapsedTime(start) > _discoveryPatience)
             {
-                throw new PhaseException($"No server answers with cluster-info: {string.Join("; ", failures)}");
+                throw new PhaseException($"No server answers with cluster-info: {string.Join("; ", failures)}: check --server, and that nothing on the way blocks the port");
             }
 
             await Task.Delay(_poll, context.Time, cancellationToken);

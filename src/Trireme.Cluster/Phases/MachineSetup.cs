@@ -43,6 +43,28 @@ public static class MachineSetup
             : throw new PhaseException($"This machine is a {present.Role.ToString().ToLowerInvariant()} already: run 'trireme reset' before it joins in another role");
     }
 
+    /// <summary>Removes what a join has written before the machine had a configuration.</summary>
+    public static void Forget(MachineDirectory directory)
+    {
+        foreach (var file in new[] { directory.Endpoints, directory.MachineId })
+        {
+            if (Directory.Exists(directory.Root))
+            {
+                File.Delete(file);
+            }
+        }
+
+        if (Directory.Exists(directory.Pki))
+        {
+            Directory.Delete(directory.Pki, recursive: true);
+        }
+
+        if (Directory.Exists(directory.Root) && !Directory.EnumerateFileSystemEntries(directory.Root).Any())
+        {
+            Directory.Delete(directory.Root);
+        }
+    }
+
     // What may change from one run to the next; everything else was settled by the first.
     private static MachineConfig Continue(MachineConfig present, MachineConfig wanted) =>
         present with { AdvertiseAddress = wanted.AdvertiseAddress, Zone = wanted.Zone ?? present.Zone, Schedulable = wanted.Schedulable };

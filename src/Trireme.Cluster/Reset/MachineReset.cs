@@ -40,6 +40,11 @@ public sealed class MachineReset(MachineDirectory directory, ILoggerFactory logg
         {
             await LeaveAsync(config, cancellationToken);
         }
+        else if (config is { IsServer: false } && !keepMembership)
+        {
+            // A node may not delete itself: its identity is bound to what runs on it.
+            say($"the cluster still lists Node {config.Name}: 'kubectl delete node {config.Name}' removes it");
+        }
 
         var shims = Shims();
         var namespaces = PodNamespaces(shims);

@@ -105,10 +105,15 @@ internal static class ControlGroups
     /// <summary>Removes the group with what is below it, and the groups above that are empty then.</summary>
     public static Task RemoveAsync(string group, CancellationToken cancellationToken) => HostCommand.TryShellAsync(
         $"""
-        for r in {Root} {Root}/*/; do
-          [ -d "$r/{group}" ] && find "$r/{group}" -depth -type d -exec rmdir {"{}"} \;
-          rmdir -p --ignore-fail-on-non-empty "$r/{Path.GetDirectoryName(group)}"
-        done 2>/dev/null
+        for i in 1 2 3 4 5 6 7 8 9 10; do
+          for r in {Root} {Root}/*/; do
+            [ -d "$r/{group}" ] && find "$r/{group}" -depth -type d -exec rmdir {"{}"} \;
+            rmdir -p --ignore-fail-on-non-empty "$r/{Path.GetDirectoryName(group)}"
+          done
+          # A process that has ended is in its group until its parent has heard of it.
+          ls -d {Root}/{group} {Root}/*/{group} || break
+          sleep 0.1
+        done > /dev/null 2>&1
         """,
         cancellationToken);
 }

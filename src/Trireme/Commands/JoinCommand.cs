@@ -58,7 +58,17 @@ internal static class JoinCommand
                 AuthorityPins = parsed.GetRequiredValue(pins),
                 ImageArchive = parsed.GetValue(images),
             };
-            await PhaseRunner.RunAsync(server ? Workflows.JoinServer : Workflows.JoinWorker, context, parsed.GetValue(dryRun), cancellationToken);
+            try
+            {
+                await PhaseRunner.RunAsync(server ? Workflows.JoinServer : Workflows.JoinWorker, context, parsed.GetValue(dryRun), cancellationToken);
+            }
+            catch when (!File.Exists(directory.Config))
+            {
+                // Refused before it was a machine of the cluster: nothing is worth keeping, and it may be tried again.
+                MachineSetup.Forget(directory);
+                throw;
+            }
+
             if (!parsed.GetValue(dryRun))
             {
                 Console.WriteLine($"\n{wanted.Name} has joined the cluster as {(server ? "server" : "worker")}.");

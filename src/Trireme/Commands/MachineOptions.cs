@@ -80,7 +80,9 @@ internal static class MachineOptions
     /// <exception cref="PhaseException">It is not there.</exception>
     public static string KubeconfigPath(ParseResult parsed, Option<string?> option, MachineDirectory directory)
     {
-        var path = parsed.GetValue(option) ?? Environment.GetEnvironmentVariable("KUBECONFIG") ?? directory.AdminKubeconfig;
+        // A server's own file before the environment's, which may be of another cluster.
+        var path = parsed.GetValue(option)
+            ?? (!File.Exists(directory.AdminKubeconfig) && Environment.GetEnvironmentVariable("KUBECONFIG") is { Length: > 0 } given ? given : directory.AdminKubeconfig);
         return File.Exists(path) ? path : throw new PhaseException($"{path} does not exist: give --kubeconfig, or run this on a server");
     }
 
