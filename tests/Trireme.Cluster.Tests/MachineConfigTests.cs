@@ -33,7 +33,7 @@ public sealed class MachineConfigTests
     [InlineData("kind: MachineConfig\nname: x\nrole: server\nadvertiseAddress: nowhere")]
     [InlineData("a: [1, 2")]
     public void A_damaged_file_is_named_in_the_error(string yaml) =>
-        Assert.StartsWith("config.yaml: ", Assert.Throws<FormatException>(() => MachineConfig.Parse(yaml, "config.yaml")).Message);
+        Assert.StartsWith("config.yaml is damaged (", Assert.Throws<FormatException>(() => MachineConfig.Parse(yaml, "config.yaml")).Message);
 
     [Fact]
     public void A_joining_machine_takes_over_the_settings_of_the_cluster_and_keeps_its_own()
