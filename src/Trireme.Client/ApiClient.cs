@@ -1,6 +1,7 @@
 using System.Net;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
+using Trireme.Api;
 using Trireme.Api.Models;
 using Trireme.Client.Configuration;
 using Trireme.Client.Transport;
@@ -11,8 +12,13 @@ namespace Trireme.Client;
 public sealed class ApiClient : IApiClient, IDisposable
 {
     private readonly ApiTransport _transport;
+    private readonly Func<LeaseTerm?>? _term;
 
-    private ApiClient(ApiTransport transport) => _transport = transport;
+    private ApiClient(ApiTransport transport, Func<LeaseTerm?>? term = null)
+    {
+        _transport = transport;
+        _term = term;
+    }
 
     /// <summary>A client for the servers and the identity of <paramref name="options"/>; connects on first use.</summary>
     /// <param name="options">For example <see cref="Kubeconfig.ToOptions"/>.</param>
@@ -85,7 +91,7 @@ public sealed class ApiClient : IApiClient, IDisposable
         // Without a name of its own a second try could create a second object.
         var named = !string.IsNullOrEmpty(obj.Metadata.Name);
         var (code, body, ambiguous) = await _transport.ExchangeAsync(
-            new ApiRequest(HttpMethod.Post, path, sent, "application/json", Replayable: named), cancellationToken);
+            InTerm(new ApiRequest(HttpMethod.Post, path, sent, "application/json", Replayable: named)), cancellationToken);
         using (body)
         {
             if (code == HttpStatusCode.Conflict && ambiguous)
@@ -120,7 +126,7 @@ public sealed class ApiClient : IApiClient, IDisposable
         where T : class, IKubernetesObject<T>
     {
         var request = new ApiRequest(HttpMethod.Delete, T.Resource.Path(@namespace, name), options?.ToUtf8(), "application/json", Replayable: true);
-        var (code, body, _) = await _transport.ExchangeAsync(request, cancellationToken);
+        var (code, body, _) = await _transport.ExchangeAsync(InTerm(request), cancellationToken);
         using (body)
         {
             if (code != HttpStatusCode.NotFound)
@@ -143,10 +149,19 @@ public sealed class ApiClient : IApiClient, IDisposable
     public Task<HttpResponseMessage> SendAsync(HttpMethod method, string pathAndQuery, ReadOnlyMemory<byte>? body, string? contentType, CancellationToken cancellationToken)
     {
         var replayable = method == HttpMethod.Get || method == HttpMethod.Head || method == HttpMethod.Put || method == HttpMethod.Delete;
-        return _transport.OpenAsync(new ApiRequest(method, pathAndQuery, body, contentType, replayable), cancellationToken);
+        return _transport.OpenAsync(InTerm(new ApiRequest(method, pathAndQuery, body, contentType, replayable)), cancellationToken);
+    }
+
+    public IApiClient InTerm(Func<LeaseTerm?> term)
+    {
+        ArgumentNullException.ThrowIfNull(term);
+        return new ApiClient(_transport, term);
     }
 
     public void Dispose() => _transport.Dispose();
+
+    private ApiRequest InTerm(ApiRequest request) =>
+        request.Method == HttpMethod.Get || _term?.Invoke() is not { } term ? request : request with { Term = term.ToString() };
 
     private static ApiRequest Get(string path) => new(HttpMethod.Get, path, null, null, Replayable: true);
 
@@ -160,7 +175,7 @@ public sealed class ApiClient : IApiClient, IDisposable
     private async Task<T> ExchangeAsync<T>(ApiRequest request, CancellationToken cancellationToken)
         where T : class, IModel<T>
     {
-        var (code, body, _) = await _transport.ExchangeAsync(request, cancellationToken);
+        var (code, body, _) = await _transport.ExchangeAsync(InTerm(request), cancellationToken);
         using (body)
         {
             return Read<T>(code, body);

@@ -1,3 +1,4 @@
+using Trireme.Api;
 using Trireme.Api.Models;
 using Trireme.Api.Models.Meta.V1;
 
@@ -65,6 +66,10 @@ public interface IApiClient
     /// <summary>Sends a request that has no typed form (discovery, generic garbage collection); the caller disposes the response.</summary>
     /// <remarks>Status codes are not turned into exceptions.</remarks>
     Task<HttpResponseMessage> SendAsync(HttpMethod method, string pathAndQuery, ReadOnlyMemory<byte>? body, string? contentType, CancellationToken cancellationToken);
+
+    /// <summary>The same API for the work of an elected leader: the server refuses its writes (409) once the term has passed on.</summary>
+    /// <param name="term">The term in which the caller acts, asked at each write; null means that it is not elected.</param>
+    IApiClient InTerm(Func<LeaseTerm?> term);
 }
 
 /// <summary>Query of a list or watch.</summary>

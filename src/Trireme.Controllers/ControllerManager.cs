@@ -43,7 +43,7 @@ public sealed class ControllerManager
         var context = new ControllerContext
         {
             Options = options,
-            Client = client,
+            Client = client.InTerm(() => _elector?.Term),
             Informers = _informers,
             EventRecorder = Recorder,
             LoggerFactory = loggers,

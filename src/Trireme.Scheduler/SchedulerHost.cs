@@ -42,7 +42,8 @@ public static class SchedulerHost
 
         // 1. The parts, and what feeds them.
         var events = new EventRecorder(client, options.SchedulerName, null, logger, timeProvider);
-        var writer = new ApiPodWriter(client, events, options.SchedulerName, timeProvider, logger);
+        var elector = Elector(options, client, logger, timeProvider);
+        var writer = new ApiPodWriter(client.InTerm(() => elector?.Term), events, options.SchedulerName, timeProvider, logger);
         var lister = new InformerClusterLister(informers);
         var framework = new SchedulingFramework(handle => DefaultPlugins.Create(handle, lister, writer, random), new Nominator());
         var cache = new SchedulerCache(timeProvider);
@@ -75,7 +76,7 @@ public static class SchedulerHost
             logger.LogInformation("Scheduler {Name} knows {Nodes} nodes and {Pods} pods on them", options.SchedulerName, cache.NodeCount, cache.PodCount);
 
             // 4. Schedule, while we may.
-            await LeadAsync(options, client, scheduleOne, logger, timeProvider, cancellationToken);
+            await (elector is null ? scheduleOne.RunAsync(cancellationToken) : elector.RunAsync(scheduleOne.RunAsync, cancellationToken));
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -88,18 +89,11 @@ public static class SchedulerHost
         }
     }
 
-    private static async Task LeadAsync(
-        SchedulerOptions options,
-        IApiClient client,
-        ScheduleOne scheduleOne,
-        ILogger logger,
-        TimeProvider timeProvider,
-        CancellationToken cancellationToken)
+    private static LeaderElector? Elector(SchedulerOptions options, IApiClient client, ILogger logger, TimeProvider timeProvider)
     {
         if (!options.LeaderElect)
         {
-            await scheduleOne.RunAsync(cancellationToken);
-            return;
+            return null;
         }
 
         var election = new LeaderElectionOptions
@@ -111,7 +105,7 @@ public static class SchedulerHost
             RenewDeadline = options.LeaderElectRenewDeadline,
             RetryPeriod = options.LeaderElectRetryPeriod,
         };
-        await new LeaderElector(client, election, logger, timeProvider).RunAsync(scheduleOne.RunAsync, cancellationToken);
+        return new LeaderElector(client, election, logger, timeProvider);
     }
 
     private static SchedulerMetrics Metrics(MetricsRegistry registry, SchedulingQueue queue, SchedulerOptions options)

@@ -55,7 +55,8 @@ public sealed partial class ResourceRegistry : IResourceRegistry
         _list = new ListHandler(_reads, time);
         _watch = new WatchHandler(_reads, time, random);
         var names = new NameGenerator(random);
-        _objects = new ResourceStore(store, CreateAdmission(names), names, time, options.StoreRoot);
+        var commits = new FencedCommits(store, () => _resources[("coordination.k8s.io", "v1", "leases")].Cache);
+        _objects = new ResourceStore(store, commits, CreateAdmission(names), names, time, options.StoreRoot);
         _writes = new WriteHandlers(_objects, _reads);
         _patches = new PatchHandler(_objects, time);
         _subresources = CreateSubresources();

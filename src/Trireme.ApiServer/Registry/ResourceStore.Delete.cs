@@ -93,7 +93,7 @@ internal sealed partial class ResourceStore
             return fresh ? (WithVersion(obj, entry.ModRevision), !marked) : null;
         }
 
-        var outcome = await store.CommitAsync(changes.ToTransaction(), request.Cancelled);
+        var outcome = await commits.CommitAsync(request, changes);
         return outcome.Succeeded ? (WithVersion(obj, outcome.Revision), !marked) : null;
     }
 

@@ -23,7 +23,7 @@ namespace Trireme.ApiServer.Registry;
 /// before the commit nothing has happened, after it the client may have to ask what did.
 /// </remarks>
 internal sealed partial class ResourceStore(
-    IRevisionedStore store, AdmissionChain admission, NameGenerator names, TimeProvider time, string root)
+    IRevisionedStore store, FencedCommits commits, AdmissionChain admission, NameGenerator names, TimeProvider time, string root)
 {
     private const int GenerateNameAttempts = 8;
     private const int AllocationAttempts = 64;
@@ -108,7 +108,7 @@ internal sealed partial class ResourceStore(
                 return (candidate, null);
             }
 
-            var outcome = await store.CommitAsync(changes.ToTransaction(), request.Cancelled);
+            var outcome = await commits.CommitAsync(request, changes);
             if (outcome.Succeeded)
             {
                 return (WithVersion(candidate, outcome.Revision), null);
@@ -224,7 +224,7 @@ internal sealed partial class ResourceStore(
         }
 
         changes.AddRange(admitted.SideEffects);
-        var outcome = await store.CommitAsync(changes.ToTransaction(), request.Cancelled);
+        var outcome = await commits.CommitAsync(request, changes);
         if (outcome.Succeeded)
         {
             return (WithVersion(obj, outcome.Revision), false);

@@ -42,6 +42,7 @@ internal sealed class WriteRequest
         FieldValidation = FieldValidation,
         FieldManager = FieldManager,
         Force = Force,
+        Term = Term,
     };
 
     /// <summary>Whether everything is checked and nothing is stored.</summary>
@@ -54,6 +55,9 @@ internal sealed class WriteRequest
 
     /// <summary>Whether an apply takes fields from other managers.</summary>
     public bool Force { get; private init; }
+
+    /// <summary>The term of leadership in which the writer acts; null for one that is not elected.</summary>
+    public LeaseTerm? Term { get; private init; }
 
     public CancellationToken Cancelled => Http.RequestAborted;
 
@@ -80,6 +84,7 @@ internal sealed class WriteRequest
             },
             FieldManager = query["fieldManager"].ToString() is { Length: > 0 } manager ? manager : DefaultManager(http),
             Force = query["force"].ToString() is "true" or "True" or "1",
+            Term = ParseTerm(http.Request.Headers[LeaseTerm.Header].ToString()),
         };
     }
 
@@ -91,6 +96,12 @@ internal sealed class WriteRequest
         "All" => true,
         _ => throw NotSupported(optionsKind, "dryRun", value, "All"),
     };
+
+    /// <exception cref="ApiStatusException">The header is there and is none.</exception>
+    private static LeaseTerm? ParseTerm(string header) =>
+        header.Length == 0 ? null
+        : LeaseTerm.TryParse(header, out var term) ? term
+        : throw new ApiStatusException(ApiStatus.BadRequest($"invalid {LeaseTerm.Header} header \"{header}\": must be NAMESPACE/LEASE/TRANSITIONS/HOLDER"));
 
     /// <summary>Adds a Warning header, which kubectl shows to its user: once, also when a conflict makes the server compute the change again.</summary>
     public void Warn(string text)

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Trireme.Api;
 using Trireme.Api.Models;
 using Trireme.Api.Models.Coordination.V1;
 using Trireme.Api.Models.Meta.V1;
@@ -13,7 +14,8 @@ namespace Trireme.Client.LeaderElection;
 /// </code>
 /// Compatible with client-go: same fields, same rules, so that either may hold the Lease. Another's lease is timed from the moment we saw its record
 /// change, by our own monotonic clock: clocks of machines need not agree. A leader stops before its lease ends (<see cref="LeaderElectionOptions.RenewDeadline"/>
-/// is counted from before the last renewal was sent), so two leaders never act at once as long as the work obeys its token.
+/// is counted from before the last renewal was sent), so two leaders never act at once as long as the work obeys its token;
+/// and if it was halted and cannot, the server refuses the writes of its old <see cref="Term"/>.
 /// The process lives on after losing: its caches are warm for the next term.
 /// </remarks>
 public sealed class LeaderElector(IApiClient client, LeaderElectionOptions options, ILogger logger, TimeProvider time)
@@ -24,6 +26,7 @@ public sealed class LeaderElector(IApiClient client, LeaderElectionOptions optio
 
     // Written by the loop, read by anyone.
     private volatile bool _isLeader;
+    private LeaseTerm? _term;
 
     /// <summary>Whether this candidate holds the Lease, as far as it knows.</summary>
     public bool IsLeader => _isLeader;
@@ -33,6 +36,9 @@ public sealed class LeaderElector(IApiClient client, LeaderElectionOptions optio
 
     /// <summary>How often leadership has passed from one to another, by the record that was seen last: the number of the term.</summary>
     public int LeaseTransitions => Volatile.Read(ref _observed)?.Spec?.LeaseTransitions ?? 0;
+
+    /// <summary>The term in which this candidate leads, or led last; null before its first. See <see cref="IApiClient.InTerm"/>.</summary>
+    public LeaseTerm? Term => Volatile.Read(ref _term);
 
     /// <summary>Campaigns until cancelled; then ends the work, gives the Lease free and returns.</summary>
     /// <param name="lead">The work of a leader. Its token is cancelled when leadership is lost; it must end soon then. If it ends or fails by itself the Lease is given free and the campaign starts over.</param>
@@ -79,6 +85,7 @@ public sealed class LeaderElector(IApiClient client, LeaderElectionOptions optio
     private async Task LeadAsync(Func<CancellationToken, Task> lead, CancellationToken cancellationToken)
     {
         logger.LogInformation("Became leader of {Lease} as {Identity}", options.Name, options.Identity);
+        Volatile.Write(ref _term, new LeaseTerm(options.Namespace, options.Name, LeaseTransitions, options.Identity));
         _isLeader = true;
         using var term = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var work = Task.Run(() => lead(term.Token), CancellationToken.None);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using Microsoft.Extensions.Logging;
+using Trireme.Api;
 using Trireme.Client.Configuration;
 
 namespace Trireme.Client.Transport;
@@ -11,7 +12,11 @@ namespace Trireme.Client.Transport;
 /// <param name="Body">Body, or null.</param>
 /// <param name="ContentType">Media type of the body.</param>
 /// <param name="Replayable">Whether it may be sent again when it is not known if it was carried out.</param>
-internal readonly record struct ApiRequest(HttpMethod Method, string PathAndQuery, ReadOnlyMemory<byte>? Body, string? ContentType, bool Replayable);
+internal readonly record struct ApiRequest(HttpMethod Method, string PathAndQuery, ReadOnlyMemory<byte>? Body, string? ContentType, bool Replayable)
+{
+    /// <summary>The term of leadership in which it is made; null for one that is not elected.</summary>
+    public string? Term { get; init; }
+}
 
 /// <summary>Sends requests to the server in use and fails over to the next.</summary>
 /// <remarks>
@@ -149,6 +154,11 @@ internal sealed class ApiTransport : IDisposable
         message.Headers.TryAddWithoutValidation("User-Agent", _userAgent);
         message.Headers.TryAddWithoutValidation("Accept", "application/json");
         message.Headers.Authorization = authorization;
+        if (request.Term is { } term)
+        {
+            message.Headers.TryAddWithoutValidation(LeaseTerm.Header, term);
+        }
+
         if (request.Body is { } body)
         {
             message.Content = new ReadOnlyMemoryContent(body);

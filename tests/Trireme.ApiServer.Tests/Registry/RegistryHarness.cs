@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
+using Trireme.Api;
 using Trireme.ApiServer.Authz;
 using Trireme.ApiServer.Pipeline;
 using Trireme.ApiServer.Registry;
@@ -22,13 +24,16 @@ internal sealed class RegistryHarness : IAsyncDisposable
         _ownedStore = store is null ? new InMemoryStore() : null;
         Store = store ?? _ownedStore!;
         Registry = new ResourceRegistry(options ?? new ResourceRegistryOptions { Seed = 7 }, Store, time ?? TimeProvider.System, NullLoggerFactory.Instance);
-        _loopback = new Loopback(Registry, new AllowAll());
+        _loopback = new Loopback(new WithTerm(this), new AllowAll());
         _running = Registry.RunAsync(_stop.Token);
     }
 
     public IRevisionedStore Store { get; }
 
     public ResourceRegistry Registry { get; }
+
+    /// <summary>The term of leadership that requests name; null for none.</summary>
+    public LeaseTerm? Term { get; set; }
 
     /// <summary>Sends a request; a body that is no JSON is sent as YAML.</summary>
     public async Task<Answer> SendAsync(string method, string path, string body = "", string? type = null)
@@ -66,6 +71,19 @@ internal sealed class RegistryHarness : IAsyncDisposable
         }
 
         _stop.Dispose();
+    }
+
+    private sealed class WithTerm(RegistryHarness harness) : IResourceRequestHandler
+    {
+        public Task HandleAsync(HttpContext http, RequestInfo info, UserInfo user)
+        {
+            if (harness.Term is { } term)
+            {
+                http.Request.Headers[LeaseTerm.Header] = term.ToString();
+            }
+
+            return harness.Registry.HandleAsync(http, info, user);
+        }
     }
 
     private sealed class AllowAll : IAuthorizer

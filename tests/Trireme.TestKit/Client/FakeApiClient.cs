@@ -1,6 +1,7 @@
 using System.Net;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
+using Trireme.Api;
 using Trireme.Api.Models;
 using Trireme.Api.Models.Meta.V1;
 using Trireme.Client;
@@ -56,6 +57,9 @@ public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
             }
         }
     }
+
+    /// <summary>Terms are the real server's business.</summary>
+    public IApiClient InTerm(Func<LeaseTerm?> term) => this;
 
     public IEnumerable<FakeRequest> Writes => Requests.Where(r => r.IsWrite);
 
