@@ -38,7 +38,7 @@ public static class DemoWorkload
             {
                 // The number of replicas is the user's once it is deployed.
                 var deployment = await client.GetAsync<Deployment>("default", Name, cancellationToken);
-                if (deployment.Status?.AvailableReplicas >= deployment.Spec?.Replicas)
+                if ((deployment.Status?.AvailableReplicas ?? 0) >= (deployment.Spec?.Replicas ?? 1))
                 {
                     return;
                 }

@@ -125,7 +125,7 @@ public sealed class LabStore(string root)
 
     /// <summary>Keeps other commands from building or removing the same lab at the same time.</summary>
     /// <exception cref="LabException">Another command does.</exception>
-    public IDisposable LockLab(string lab)
+    public async Task<IDisposable> LockLabAsync(string lab, TimeProvider time, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Root);
         for (var attempt = 0; ; attempt++)
@@ -137,7 +137,7 @@ public sealed class LabStore(string root)
             catch (IOException) when (attempt < 30)
             {
                 // One that was killed holds it for a moment longer.
-                Thread.CurrentThread.Join(TimeSpan.FromMilliseconds(100));
+                await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken);
             }
             catch (IOException)
             {

@@ -58,19 +58,21 @@ public sealed class LabStoreTests : IDisposable
     }
 
     [Fact]
-    public void Two_commands_cannot_build_the_same_lab_at_once()
+    public async Task Two_commands_cannot_build_the_same_lab_at_once()
     {
         var store = new LabStore(_folder);
-        using (store.LockLab("one"))
+        using (await LockAsync(store, "one"))
         {
-            Assert.Throws<LabException>(() => store.LockLab("one"));
-            store.LockLab("two").Dispose();
+            await Assert.ThrowsAsync<LabException>(() => LockAsync(store, "one"));
+            (await LockAsync(store, "two")).Dispose();
         }
 
-        store.LockLab("one").Dispose();
+        (await LockAsync(store, "one")).Dispose();
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private static Task<IDisposable> LockAsync(LabStore store, string lab) => store.LockLabAsync(lab, TimeProvider.System, TestContext.Current.CancellationToken);
 
     private static LabPlan Plan(string name) => new(name, 3, 0, 3, Egress: false, Simulated: false);
 }

@@ -16,7 +16,7 @@ internal sealed class GetHandler(CacheReads reads, TimeProvider time)
         var entry = cache.Find(info.Namespace, info.Name)
             ?? throw new ApiStatusException(ApiStatus.NotFound(cache.Resource.Definition.GroupResource, info.Name));
 
-        using var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time.GetUtcNow());
+        using var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time);
         http.Response.ContentType = JsonAnswer.ContentType;
         var length = writer.LengthOf(entry);
         var compress = Compression.Begin(http, length ?? 0);

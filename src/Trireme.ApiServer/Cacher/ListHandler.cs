@@ -19,7 +19,7 @@ internal sealed class ListHandler(CacheReads reads, TimeProvider time)
         var (snapshot, revision, start) = await SelectAsync(http, cache, options);
 
         var range = snapshot.Range(cache.Resource.PrefixOf(info.Namespace), start);
-        using var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time.GetUtcNow());
+        using var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time);
         var page = Page.Measure(range, filter, options.Limit, writer, shape);
         string? next = null;
         if (page.More)

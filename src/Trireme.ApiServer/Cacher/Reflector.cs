@@ -17,7 +17,8 @@ namespace Trireme.ApiServer.Cacher;
 /// </code>
 /// If the store goes away the caches stay as they are and the watch resumes where it was; only compaction forces a new list.
 /// The first list is made a little in the past where history allows, so that clients of a server that restarted can resume their watches
-/// here instead of listing everything again.
+/// here instead of listing everything again. Until the watch has brought that past up to the present the caches do not count as filled: a client that
+/// asked for any version must not be shown a state in which, for a node agent, its pods do not exist yet.
 /// </remarks>
 public sealed class Reflector(IRevisionedStore store, string prefix, TimeProvider time, ILogger<Reflector> logger)
 {
@@ -32,6 +33,7 @@ public sealed class Reflector(IRevisionedStore store, string prefix, TimeProvide
     private readonly Dictionary<string, WatchCache[]> _byPrefix = new(StringComparer.Ordinal);
     private long _progress;
     private bool _hasRun;
+    private Revision? _catchUp; // revision at which caches that were filled from the past are current
     private TaskCompletionSource? _advanced;
     private Dictionary<WatchCache, List<StoreEvent>>? _late;
 
@@ -88,6 +90,7 @@ public sealed class Reflector(IRevisionedStore store, string prefix, TimeProvide
         }
 
         cache.Replace([], Progress);
+        cache.MarkFilled();
     }
 
     /// <summary>Fills a cache that was added while the feed is running. Changes that arrive meanwhile are kept and applied after the list.</summary>
@@ -110,6 +113,7 @@ public sealed class Reflector(IRevisionedStore store, string prefix, TimeProvide
             {
                 cache.Replace(entries, revision);
                 cache.Apply(events, Progress);
+                cache.MarkFilled();
             }
         }
     }
@@ -234,6 +238,8 @@ public sealed class Reflector(IRevisionedStore store, string prefix, TimeProvide
                 cache.Replace(lists[cache.Resource.Prefix], revision);
                 _late?.Remove(cache);
             }
+
+            _catchUp = newest;
         }
 
         Publish(revision);
@@ -342,6 +348,15 @@ public sealed class Reflector(IRevisionedStore store, string prefix, TimeProvide
             if (revision > Progress)
             {
                 Volatile.Write(ref _progress, revision.Value);
+            }
+
+            if (_catchUp <= Progress)
+            {
+                _catchUp = null;
+                foreach (var cache in _byPrefix.Values.SelectMany(c => c).Where(c => _late?.ContainsKey(c) != true))
+                {
+                    cache.MarkFilled();
+                }
             }
 
             advanced = _advanced;

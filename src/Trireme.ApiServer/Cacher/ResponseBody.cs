@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Compression;
 using System.IO.Pipelines;
+using Trireme.Primitives;
 
 namespace Trireme.ApiServer.Cacher;
 
@@ -66,41 +67,9 @@ internal sealed class ResponseBody : IAsyncDisposable
         _unflushed += bytes.Length;
     }
 
-    /// <summary>Where the compressor puts its output; writes only.</summary>
-    private sealed class Sink(ResponseBody body) : Stream
+    /// <summary>Where the compressor puts its output.</summary>
+    private sealed class Sink(ResponseBody body) : WriteOnlyStream
     {
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
         public override void Write(ReadOnlySpan<byte> buffer) => body.Append(buffer);
-
-        public override void Write(byte[] buffer, int offset, int count) => body.Append(buffer.AsSpan(offset, count));
-
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            body.Append(buffer.Span);
-            return ValueTask.CompletedTask;
-        }
-
-        public override void Flush()
-        {
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
     }
 }

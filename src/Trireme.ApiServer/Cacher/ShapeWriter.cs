@@ -16,6 +16,7 @@ internal sealed class ShapeWriter : IDisposable
     private readonly CachedResource _resource;
     private readonly TableWriter? _tables;
     private readonly IncludeObject _include;
+    private readonly TimeProvider _time;
     private readonly ArrayBufferWriter<byte>? _buffer;
     private readonly Utf8JsonWriter? _json;
     private bool _columnsSent;
@@ -24,8 +25,8 @@ internal sealed class ShapeWriter : IDisposable
     /// <param name="resource">Names the kind.</param>
     /// <param name="tables">Needed for tables.</param>
     /// <param name="includeObject">What a row carries of its object: None, Metadata or Object; empty for the default.</param>
-    /// <param name="now">Ages are counted from here.</param>
-    public ShapeWriter(ResponseShape shape, CachedResource resource, TableWriter? tables, string includeObject, DateTimeOffset now)
+    /// <param name="time">Ages in tables are counted to the moment in which a row is written: a watch lasts.</param>
+    public ShapeWriter(ResponseShape shape, CachedResource resource, TableWriter? tables, string includeObject, TimeProvider time)
     {
         _shape = shape;
         _resource = resource;
@@ -36,16 +37,13 @@ internal sealed class ShapeWriter : IDisposable
             "Object" => IncludeObject.Object,
             _ => IncludeObject.Metadata,
         };
-        Now = now;
+        _time = time;
         if (shape == ResponseShape.Table)
         {
             _buffer = new ArrayBufferWriter<byte>(4096);
             _json = new Utf8JsonWriter(_buffer, DocumentWriter.Options);
         }
     }
-
-    /// <summary>Ages are counted from here; a watch sets it anew with each event.</summary>
-    public DateTimeOffset Now { get; set; }
 
     /// <summary>Everything of a list before its first item.</summary>
     public byte[] ListHead(Revision revision, string? continueToken, long? remaining)
@@ -171,7 +169,7 @@ internal sealed class ShapeWriter : IDisposable
     {
         _buffer!.ResetWrittenCount();
         _json!.Reset(_buffer);
-        _tables!.WriteRow(_json, entry.Utf8, Now, _include);
+        _tables!.WriteRow(_json, entry.Utf8, _time.GetUtcNow(), _include);
         _json.Flush();
         body.Write(_buffer.WrittenSpan);
     }

@@ -54,7 +54,7 @@ public sealed class WatchCache
 
     internal ObjectIndexer Indexer { get; }
 
-    /// <summary>Completes when the cache has been filled for the first time.</summary>
+    /// <summary>Completes when the cache shows, for the first time, a state that is not older than the store's was when the server started.</summary>
     public Task Filled => _filled.Task;
 
     /// <summary>Number of watches that are open.</summary>
@@ -214,6 +214,14 @@ public sealed class WatchCache
 
             _watchers.Clear();
             NotifyDifferences(old.Snapshot, snapshot, revision);
+        }
+    }
+
+    /// <summary>The cache has caught up with the store: from here on it may answer.</summary>
+    internal void MarkFilled()
+    {
+        lock (_gate)
+        {
             if (_filled.TrySetResult())
             {
                 foreach (var observer in _observers)

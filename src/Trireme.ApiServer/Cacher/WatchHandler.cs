@@ -20,7 +20,7 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
         var options = ReadOptions.Parse(http.Request.Query, watch: true);
         var filter = ObjectFilter.Create(cache.Resource, info);
         var shape = ResponseFormat.Negotiate(http.Request.Headers.Accept.ToString(), isStream: true);
-        using var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time.GetUtcNow());
+        using var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time);
         await WaitForStartAsync(http, cache, options);
 
         http.Response.ContentType = JsonAnswer.ContentType;
@@ -87,7 +87,7 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
         await reads.WaitAsync(http, cache, match, options.Revision, http.RequestAborted);
     }
 
-    private async Task<bool> WriteInitialAsync(
+    private static async Task<bool> WriteInitialAsync(
         HttpContext http, ResponseBody body, ShapeWriter writer, ObjectRange range, ObjectFilter filter)
     {
         foreach (var entry in range)
@@ -107,7 +107,7 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
         return true;
     }
 
-    private async Task StreamAsync(HttpContext http, ResponseBody body, ShapeWriter writer, CacheWatcher watcher)
+    private static async Task StreamAsync(HttpContext http, ResponseBody body, ShapeWriter writer, CacheWatcher watcher)
     {
         do
         {
@@ -138,9 +138,8 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
         while (await watcher.WaitAsync());
     }
 
-    private void WriteEvent(ResponseBody body, ShapeWriter writer, WatchEventType type, CacheEntry entry)
+    private static void WriteEvent(ResponseBody body, ShapeWriter writer, WatchEventType type, CacheEntry entry)
     {
-        writer.Now = time.GetUtcNow();
         body.Write(type switch
         {
             WatchEventType.Added => "{\"type\":\"ADDED\",\"object\":"u8,

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Trireme.Api.Documents;
+using Trireme.Primitives;
 
 namespace Trireme.ApiServer.Pipeline;
 
@@ -97,14 +98,18 @@ internal sealed class RenderingStage(RequestDelegate next)
 
     private static Format FormatOf(HttpRequest request)
     {
-        if (LongRunning.Is(RequestInfoFactory.Create(request.HttpContext)) || HttpMethods.IsHead(request.Method))
-        {
-            return Format.Compact;
-        }
+        var format = Wanted(request);
 
-        foreach (var range in request.Headers.Accept.ToString().Split(','))
+        // Looked at last: nearly every request is of a program that wants the bytes as they are.
+        return format != Format.Compact && (HttpMethods.IsHead(request.Method) || LongRunning.Is(RequestInfoFactory.Create(request.HttpContext))) ? Format.Compact : format;
+    }
+
+    private static Format Wanted(HttpRequest request)
+    {
+        var accept = request.Headers.Accept.ToString().AsSpan();
+        foreach (var range in accept.Split(','))
         {
-            var type = range.AsSpan().Trim();
+            var type = accept[range].Trim();
             var parameters = type.IndexOf(';');
             switch (parameters < 0 ? type : type[..parameters])
             {
@@ -139,23 +144,9 @@ internal sealed class RenderingStage(RequestDelegate next)
     }
 
     /// <summary>Keeps what is written, until it is too much: then everything goes to the connection.</summary>
-    private sealed class HeldBody(Stream connection, int max) : Stream
+    private sealed class HeldBody(Stream connection, int max) : WriteOnlyStream
     {
         private MemoryStream? _held = new();
-
-        public override bool CanRead => false;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => true;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
 
         /// <summary>Everything that was written; null when it has gone out already.</summary>
         public byte[]? Take() => _held?.ToArray();
@@ -177,22 +168,9 @@ internal sealed class RenderingStage(RequestDelegate next)
             await connection.WriteAsync(buffer, cancellationToken);
         }
 
-        public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
         public override Task FlushAsync(CancellationToken cancellationToken) =>
             _held is null ? connection.FlushAsync(cancellationToken) : Task.CompletedTask;
 
-        public override void Flush()
-        {
-        }
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException("Answers are written asynchronously");
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
+        public override void Write(ReadOnlySpan<byte> buffer) => throw new NotSupportedException("Answers are written asynchronously");
     }
 }

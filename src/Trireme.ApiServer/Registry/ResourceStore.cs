@@ -45,7 +45,7 @@ internal sealed partial class ResourceStore(
 
         InitializeMetadata(request, obj, name);
         ObjectRules.ApplyDefaults(obj, resource.Definition);
-        if (!IsApply(request))
+        if (!request.IsApply)
         {
             ServerSideApply.TrackCreate(obj, resource.Definition, request.FieldManager, time.GetUtcNow());
         }
@@ -357,16 +357,12 @@ internal sealed partial class ResourceStore(
     /// <summary>An apply has said already who owns what.</summary>
     private void TrackFields(WriteRequest request, ApiDocument obj, ApiDocument old)
     {
-        if (!IsApply(request) && (old.Metadata.ManagedFields is not null || obj.Metadata.ManagedFields is not null))
+        if (!request.IsApply && (old.Metadata.ManagedFields is not null || obj.Metadata.ManagedFields is not null))
         {
             var subresource = request.Info.Subresource.Length == 0 ? null : request.Info.Subresource;
             ServerSideApply.TrackUpdate(old, obj, request.Resource.Definition, request.FieldManager, subresource, time.GetUtcNow());
         }
     }
-
-    private static bool IsApply(WriteRequest request) =>
-        request.Info.Verb == "patch"
-        && request.Http.Request.ContentType?.StartsWith("application/apply-patch", StringComparison.OrdinalIgnoreCase) == true;
 
     private static void CountGeneration(RegisteredResource resource, ApiDocument obj, ApiDocument old)
     {

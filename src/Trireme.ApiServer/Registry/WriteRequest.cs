@@ -42,6 +42,7 @@ internal sealed class WriteRequest
         FieldValidation = FieldValidation,
         FieldManager = FieldManager,
         Force = Force,
+        IsApply = IsApply,
         Term = Term,
     };
 
@@ -56,6 +57,9 @@ internal sealed class WriteRequest
     /// <summary>Whether an apply takes fields from other managers.</summary>
     public bool Force { get; private init; }
 
+    /// <summary>Whether the request is a server-side apply, which says by itself who owns what.</summary>
+    public bool IsApply { get; private init; }
+
     /// <summary>The term of leadership in which the writer acts; null for one that is not elected.</summary>
     public LeaseTerm? Term { get; private init; }
 
@@ -67,7 +71,8 @@ internal sealed class WriteRequest
         var query = http.Request.Query;
         var options = OptionsOf(info.Verb);
         var validation = query["fieldValidation"].ToString();
-        CheckManager(query, options, RequestBody.MediaType(http.Request.ContentType).StartsWith("application/apply-patch", StringComparison.Ordinal));
+        var isApply = info.Verb == "patch" && RequestBody.MediaType(http.Request.ContentType).StartsWith("application/apply-patch", StringComparison.Ordinal);
+        CheckManager(query, options, isApply);
         return new WriteRequest
         {
             Http = http,
@@ -84,6 +89,7 @@ internal sealed class WriteRequest
             },
             FieldManager = query["fieldManager"].ToString() is { Length: > 0 } manager ? manager : DefaultManager(http),
             Force = query["force"].ToString() is "true" or "True" or "1",
+            IsApply = isApply,
             Term = ParseTerm(http.Request.Headers[LeaseTerm.Header].ToString()),
         };
     }

@@ -43,25 +43,34 @@ public static class MachineSetup
             : throw new PhaseException($"This machine is a {present.Role.ToString().ToLowerInvariant()} already: run 'trireme reset' before it joins in another role");
     }
 
-    /// <summary>Removes what a join has written before the machine had a configuration.</summary>
+    /// <summary>Whether nothing at all is in the directory; certificates that somebody put there beforehand are something.</summary>
+    public static bool IsBlank(MachineDirectory directory) => !Directory.Exists(directory.Root) || !Directory.EnumerateFileSystemEntries(directory.Root).Any();
+
+    /// <summary>Empties a directory that was blank, after a join that came to nothing.</summary>
     public static void Forget(MachineDirectory directory)
     {
-        foreach (var file in new[] { directory.Endpoints, directory.MachineId })
+        if (!Directory.Exists(directory.Root))
         {
-            if (Directory.Exists(directory.Root))
-            {
-                File.Delete(file);
-            }
+            return;
         }
 
-        if (Directory.Exists(directory.Pki))
+        foreach (var file in Directory.EnumerateFiles(directory.Root))
         {
-            Directory.Delete(directory.Pki, recursive: true);
+            File.Delete(file);
         }
 
-        if (Directory.Exists(directory.Root) && !Directory.EnumerateFileSystemEntries(directory.Root).Any())
+        foreach (var folder in Directory.EnumerateDirectories(directory.Root))
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        try
         {
             Directory.Delete(directory.Root);
+        }
+        catch (IOException)
+        {
+            // A file system is mounted there.
         }
     }
 

@@ -166,6 +166,7 @@ public sealed class PodManager(
         }
 
         workers.Update(pod);
+        OnFinished(pod.Uid());
     }
 
     private void Remove(Pod pod)
@@ -185,10 +186,18 @@ public sealed class PodManager(
         OnFinished(pod.Uid());
     }
 
-    /// <summary>Forgets a pod once it is neither wanted nor has anything left on the machine.</summary>
+    /// <summary>Forgets a pod once it is neither wanted nor has anything left on the machine; one that was removed and is wanted again begins anew.</summary>
     private void OnFinished(string uid)
     {
-        if (Find(uid) is null && workers.TryForget(uid))
+        if (Find(uid) is { } wanted)
+        {
+            if (workers.TryRevive(wanted))
+            {
+                statuses.Forget(uid);
+                logger.LogInformation("Pod {Pod} is wanted again: it is started anew", wanted.Describe());
+            }
+        }
+        else if (workers.TryForget(uid))
         {
             statuses.Forget(uid);
             checkpoints.Delete(uid);

@@ -84,6 +84,18 @@ internal sealed class PodWorker
         }
     }
 
+    /// <summary>Whether the pod was ended because it no longer existed.</summary>
+    public bool WasRemoved
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _removed;
+            }
+        }
+    }
+
     public Pod Pod
     {
         get

@@ -96,6 +96,24 @@ public sealed class PodWorkers(IPodSyncer syncer, TimeProvider time, TimeSpan sy
         }
     }
 
+    /// <summary>Starts a pod anew that was ended because it was said not to exist, and now is said to exist; false when that is not so.</summary>
+    /// <remarks>Uids are never given twice: whoever said that the pod was gone (a list of the past, a manifest that was moved) was wrong or has changed its mind.</remarks>
+    public bool TryRevive(Pod pod)
+    {
+        lock (_lock)
+        {
+            if (!_workers.TryGetValue(pod.Uid(), out var worker) || !worker.WasRemoved || worker.State != PodWorkState.Finished
+                || pod.Metadata.DeletionTimestamp is not null || pod.IsTerminal())
+            {
+                return false;
+            }
+
+            worker.Retire();
+            StartLocked(pod);
+            return true;
+        }
+    }
+
     /// <summary>Stops working; containers stay as they are.</summary>
     public async ValueTask DisposeAsync()
     {

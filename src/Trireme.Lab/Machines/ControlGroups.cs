@@ -111,7 +111,7 @@ internal static class ControlGroups
             rmdir -p --ignore-fail-on-non-empty "$r/{Path.GetDirectoryName(group)}"
           done
           # A process that has ended is in its group until its parent has heard of it.
-          ls -d {Root}/{group} {Root}/*/{group} || break
+          [ -n "$(ls -d {Root}/{group} {Root}/*/{group})" ] || break
           sleep 0.1
         done > /dev/null 2>&1
         """,

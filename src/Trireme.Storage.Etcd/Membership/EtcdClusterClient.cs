@@ -53,15 +53,19 @@ public sealed class EtcdClusterClient : IDisposable
 
         // All at once: those without power would each cost their whole time.
         StoreUnavailableException? last = null;
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var calls = _options.Endpoints.Select(endpoint => OneAsync(
-            endpoint, (channel, options) => channel.Cluster.MemberListAsync(new MemberListRequest(), options), _options.AttemptTimeout, cancellationToken)).ToList();
+            endpoint, (channel, options) => channel.Cluster.MemberListAsync(new MemberListRequest(), options), _options.AttemptTimeout, enough.Token)).ToList();
         while (calls.Count > 0)
         {
             var call = await Task.WhenAny(calls).ConfigureAwait(false);
             calls.Remove(call);
             try
             {
-                return [.. (await call.ConfigureAwait(false)).Members.Select(Info)];
+                var members = await call.ConfigureAwait(false);
+                await enough.CancelAsync().ConfigureAwait(false);
+                await Task.WhenAll(calls.Cast<Task>()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                return [.. members.Members.Select(Info)];
             }
             catch (StoreUnavailableException e)
             {

@@ -15,7 +15,7 @@ internal static class DownCommand
         {
             var store = LabStore.Default();
             var lab = parsed.GetRequiredValue(name);
-            using var guard = store.LockLab(lab);
+            using var guard = await store.LockLabAsync(lab, TimeProvider.System, cancellationToken);
             if (store.FindForRemoval(lab) is not { } spec)
             {
                 AnsiConsole.MarkupLineInterpolated($"There is no lab {lab}.");

@@ -47,6 +47,7 @@ internal static class JoinCommand
                 Zone = parsed.GetValue(zone),
                 Schedulable = parsed.GetValue(schedulable),
             };
+            var blank = MachineSetup.IsBlank(directory);
             var time = TimeProvider.System;
             using var loggers = MachineOptions.Loggers(parsed, verbosity, time);
             using var context = new PhaseContext(directory, MachineSetup.ForJoin(directory, wanted), loggers, time)
@@ -62,9 +63,9 @@ internal static class JoinCommand
             {
                 await PhaseRunner.RunAsync(server ? Workflows.JoinServer : Workflows.JoinWorker, context, parsed.GetValue(dryRun), cancellationToken);
             }
-            catch when (!File.Exists(directory.Config))
+            catch when (blank && !File.Exists(directory.Config))
             {
-                // Refused before it was a machine of the cluster: nothing is worth keeping, and it may be tried again.
+                // Refused before it was a machine of the cluster: nothing of what join wrote is worth keeping, and it may be tried again.
                 MachineSetup.Forget(directory);
                 throw;
             }

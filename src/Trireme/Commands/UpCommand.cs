@@ -44,7 +44,7 @@ internal static class UpCommand
             HostRequirements.Check();
         }
 
-        using var guard = store.LockLab(name);
+        using var guard = await store.LockLabAsync(name, time, cancellationToken);
         spec = store.Find(name);
         var created = spec is null;
         if (spec is not null)

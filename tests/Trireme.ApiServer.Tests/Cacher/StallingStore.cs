@@ -12,6 +12,9 @@ internal sealed class StallingStore : IRevisionedStore
 
     public bool Unavailable { get; set; }
 
+    /// <summary>While it is not completed, watches bring nothing.</summary>
+    public Task WatchesBegin { get; set; } = Task.CompletedTask;
+
     /// <summary>Ends the watches that are open with an error.</summary>
     public void FailWatch(Exception error)
     {
@@ -41,6 +44,7 @@ internal sealed class StallingStore : IRevisionedStore
     public async IAsyncEnumerable<WatchBatch> WatchAsync(
         string prefix, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        await WatchesBegin.WaitAsync(cancellationToken);
         var failure = _watchFailure.Task;
         await using var batches = _inner.WatchAsync(prefix, after, cancellationToken).GetAsyncEnumerator(cancellationToken);
         while (true)

@@ -118,6 +118,22 @@ public sealed class WatchTests
     }
 
     [Fact]
+    public async Task A_server_that_starts_shows_nobody_the_past_from_which_its_watches_can_be_resumed()
+    {
+        var begin = new TaskCompletionSource();
+        var store = new StallingStore { WatchesBegin = begin.Task };
+        await store.CommitAsync(Transaction.Create(CacheHarness.Key("old"), CacheHarness.Pod("old")), TestContext.Current.CancellationToken);
+        await using var cache = new CacheHarness(store);
+
+        var list = cache.ListAsync("resourceVersion=0");
+        await cache.Reflector.WaitForAsync(new Revision(1), TestContext.Current.CancellationToken);
+        Assert.False(cache.Pods.Filled.IsCompleted);
+        begin.SetResult();
+
+        Assert.Equal("old", (await list).Body.GetProperty("items")[0].GetProperty("metadata").GetProperty("name").GetString());
+    }
+
+    [Fact]
     public async Task A_slow_client_is_ended_and_loses_no_event_before_that()
     {
         await using var cache = new CacheHarness();

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
+using Trireme.Api;
 using Trireme.Api.Models.Coordination.V1;
 using Trireme.Api.Models.Meta.V1;
 using Trireme.Client.LeaderElection;
@@ -97,6 +98,21 @@ public sealed class LeaderElectorTests
         _api.Seed(Held("usurper", _time.GetUtcNow()));
 
         await UntilAsync(() => !a.Elector.IsLeader && Volatile.Read(ref _leading) == 0);
+    }
+
+    [Fact]
+    public async Task A_term_names_the_lease_as_it_was_taken_and_stands_after_it_is_lost_so_that_late_writes_can_be_refused()
+    {
+        _api.Seed(Held("dead", _time.GetUtcNow()));
+        await using var a = Candidate("a");
+        Assert.Null(a.Elector.Term);
+        await UntilAsync(() => a.Elector.IsLeader);
+        var term = a.Elector.Term;
+        _api.Seed(Held("usurper", _time.GetUtcNow()));
+        await UntilAsync(() => !a.Elector.IsLeader);
+
+        Assert.Equal(new LeaseTerm("kube-system", "test", 1, "a"), term);
+        Assert.Equal(term, a.Elector.Term);
     }
 
     [Fact]

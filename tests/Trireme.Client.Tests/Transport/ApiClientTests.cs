@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
+using Trireme.Api;
 using Trireme.Api.Models;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Api.Models.Meta.V1;
@@ -27,6 +28,32 @@ public sealed class ApiClientTests
         // A write too: no connection means that nothing was sent.
         await client.CreateAsync(Map("b"), Stop);
         Assert.Equal(4, server.Seen.Count);
+    }
+
+    [Fact]
+    public async Task What_a_leader_writes_names_its_term_and_what_others_write_and_all_read_does_not()
+    {
+        var terms = new List<string>();
+        await using var server = await TestServer.StartAsync(http =>
+        {
+            terms.Add($"{http.Request.Method} {http.Request.Headers[LeaseTerm.Header]}");
+            return AnswerAsync(http, 200, Map("a"));
+        });
+        using var client = Client(server.Url);
+        LeaseTerm? term = null;
+        var leading = client.InTerm(() => term);
+
+        await leading.CreateAsync(Map("a"), Stop);
+        term = new LeaseTerm("kube-system", "test", 3, "me");
+        await leading.GetAsync<ConfigMap>("default", "a", Stop);
+        await leading.CreateAsync(Map("a"), Stop);
+        await leading.UpdateAsync(Map("a"), Stop);
+        await leading.PatchAsync<ConfigMap>("default", "a", Patch.Merge("{}"u8.ToArray()), null, Stop);
+        await leading.DeleteAsync<ConfigMap>("default", "a", null, Stop);
+        (await leading.SendAsync(HttpMethod.Delete, "/api/v1/namespaces/default/configmaps", null, null, Stop)).Dispose();
+        await client.CreateAsync(Map("a"), Stop);
+
+        Assert.Equal(["POST ", "GET ", .. new[] { "POST", "PUT", "PATCH", "DELETE", "DELETE" }.Select(m => $"{m} kube-system/test/3/me"), "POST "], terms);
     }
 
     [Fact]

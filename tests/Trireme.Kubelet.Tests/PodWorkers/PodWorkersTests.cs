@@ -103,6 +103,30 @@ public sealed class PodWorkersTests : IPodSyncer, IAsyncDisposable
         Assert.Equal(["terminating 3", "terminated True"], Steps().Where(s => s != "sync"));
     }
 
+    [Fact]
+    public async Task A_pod_that_was_said_to_be_gone_and_is_there_after_all_begins_anew()
+    {
+        _workers.Update(Pods.Make("a"));
+        await UntilAsync("sync");
+        _workers.Kill(Pods.Make("a"), null, null, removed: true);
+        await Eventually.HoldsAsync(() => _workers.StateOf("uid-1") == PodWorkState.Finished, "finished");
+
+        Assert.False(_workers.TryRevive(Deleted(grace: 1)));
+        Assert.True(_workers.TryRevive(Pods.Make("a")));
+
+        await UntilAsync("sync", "terminating 30", "terminated True", "sync");
+    }
+
+    [Fact]
+    public async Task A_pod_whose_work_is_done_does_not_begin_anew()
+    {
+        OnSync = _ => Task.FromResult(new SyncOutcome(IsTerminal: true));
+        _workers.Update(Pods.Make("a"));
+        await Eventually.HoldsAsync(() => _workers.StateOf("uid-1") == PodWorkState.Finished, "finished");
+
+        Assert.False(_workers.TryRevive(Pods.Make("a")));
+    }
+
     Task<SyncOutcome> IPodSyncer.SyncPodAsync(Pod pod, CancellationToken cancellationToken)
     {
         Step("sync");
