@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.Json;
 using Trireme.EndToEnd.Traffic;
 
 namespace Trireme.EndToEnd;
@@ -7,9 +6,6 @@ namespace Trireme.EndToEnd;
 /// <summary>The promise of the README: lose any one part, and clients keep working, nothing acknowledged is lost, workloads go on.</summary>
 public class FaultTests(LabFixture lab, ITestOutputHelper output)
 {
-    // Far above what is measured (docs/performance.md): a gap beyond it means that fail-over did not happen, not that it was slow.
-    private static readonly TimeSpan GapBound = TimeSpan.FromSeconds(30);
-
     [Fact]
     public async Task Clients_and_workloads_outlive_the_death_of_any_part()
     {
@@ -17,20 +13,20 @@ public class FaultTests(LabFixture lab, ITestOutputHelper output)
         await lab.KubectlAsync("rollout", "status", "deployment/web", "--timeout=120s");
         await using var writer = new Writer(lab.Kubeconfig);
         await using var probe = new ServiceProbe(lab.WebUrl);
-        await AwaitWritesAsync(writer, 100);
+        await writer.AwaitWritesAsync(100);
         writer.TakeLongestGap();
         probe.TakeLongestGap();
 
-        await BreakAsync("kill -9 of an API server", writer, probe, async () => await LabFixture.LabAsync("kill", await VirtualAddressHolderAsync(), "apiserver"));
-        await BreakAsync("kill -9 of the etcd leader", writer, probe, async () => await LabFixture.LabAsync("kill", await EtcdLeaderAsync(), "etcd"));
+        await BreakAsync("kill -9 of an API server", writer, probe, async () => await LabFixture.LabAsync("kill", await LabFaults.VirtualAddressHolderAsync(), "apiserver"));
+        await BreakAsync("kill -9 of the etcd leader", writer, probe, async () => await LabFixture.LabAsync("kill", await LabFaults.EtcdLeaderAsync(), "etcd"));
         await BreakAsync("kill -9 of the leading controller-manager", writer, probe, async () => await LabFixture.LabAsync("kill", await HolderAsync("kube-controller-manager"), "controller-manager"));
         await BreakAsync("kill -9 of the leading scheduler", writer, probe, async () => await LabFixture.LabAsync("kill", await HolderAsync("kube-scheduler"), "scheduler"));
 
-        var victim = await EtcdLeaderAsync();
+        var victim = await LabFaults.EtcdLeaderAsync();
         await BreakAsync($"power cut of {victim}", writer, probe, async () => await LabFixture.LabAsync("poweroff", victim));
 
         await LabFixture.LabAsync("poweron", victim);
-        await FullMarginAsync();
+        await LabFaults.WholeAsync();
         await writer.VerifyAsync();
         output.WriteLine($"{writer.Writes} writes were acknowledged, and none is lost");
     }
@@ -38,7 +34,7 @@ public class FaultTests(LabFixture lab, ITestOutputHelper output)
     private async Task BreakAsync(string fault, Writer writer, ServiceProbe probe, Func<Task> inject)
     {
         await inject();
-        await AwaitWritesAsync(writer, 50);
+        await writer.AwaitWritesAsync(50);
 
         // The cluster still does new work: a deployment that did not exist before becomes ready.
         var name = "after-" + Math.Abs(fault.GetHashCode(StringComparison.Ordinal));
@@ -51,55 +47,13 @@ public class FaultTests(LabFixture lab, ITestOutputHelper output)
         var writeGap = writer.TakeLongestGap();
         var serviceGap = probe.TakeLongestGap();
         output.WriteLine($"{fault}: longest gap {writeGap.TotalSeconds:0.00} s for a writing client, {serviceGap.TotalSeconds:0.00} s for a user of the service; a new deployment was ready after {rolledOut.Elapsed.TotalSeconds:0.0} s");
-        Assert.True(writeGap < GapBound, $"{fault}: writes stood still for {writeGap}");
-        Assert.True(serviceGap < GapBound, $"{fault}: the service was silent for {serviceGap}");
-    }
-
-    private static Task AwaitWritesAsync(Writer writer, int more)
-    {
-        var target = writer.Writes + more;
-        return LabFixture.EventuallyAsync($"{more} more acknowledged writes", TimeSpan.FromMinutes(2), () => Task.FromResult((writer.Writes >= target, $"{writer.Writes} of {target}")));
-    }
-
-    private static Task FullMarginAsync() => LabFixture.EventuallyAsync("full margin after the machine is back", TimeSpan.FromMinutes(3), async () =>
-    {
-        var status = await Shell.TryAsync(Repository.Program, ["status", "--name", LabFixture.Name, "-o", "json"]);
-        if (status.ExitCode != 0)
-        {
-            return (false, status.Errors);
-        }
-
-        using var json = JsonDocument.Parse(status.Output);
-        var margin = json.RootElement.GetProperty("quorum").GetProperty("margin").GetInt32();
-        var ready = json.RootElement.GetProperty("nodes").EnumerateArray().Count(n => n.GetProperty("ready").GetBoolean());
-        return (margin == 1 && ready == 3, status.Output);
-    });
-
-    private static async Task<string> EtcdLeaderAsync()
-    {
-        using var status = await LabFixture.StatusAsync();
-        return status.RootElement.GetProperty("members").EnumerateArray().Single(m => m.GetProperty("leader").GetBoolean()).GetProperty("machine").GetString()!;
+        Assert.True(writeGap < LabFaults.GapBound, $"{fault}: writes stood still for {writeGap}");
+        Assert.True(serviceGap < LabFaults.GapBound, $"{fault}: the service was silent for {serviceGap}");
     }
 
     private async Task<string> HolderAsync(string lease)
     {
         var holder = await lab.KubectlAsync("-n", "kube-system", "get", "lease", lease, "-o", "jsonpath={.spec.holderIdentity}");
         return holder.Split('_')[0];
-    }
-
-    private static async Task<string> VirtualAddressHolderAsync()
-    {
-        using var status = await LabFixture.DescribeAsync();
-        var address = status.RootElement.GetProperty("virtualIP").GetString()!;
-        foreach (var machine in status.RootElement.GetProperty("machines").EnumerateArray())
-        {
-            var name = machine.GetProperty("name").GetString()!;
-            if ((await Shell.RunAsync("ip", ["-n", $"trireme-{LabFixture.Name}-{name}", "addr", "show"])).Contains(address + "/", StringComparison.Ordinal))
-            {
-                return name;
-            }
-        }
-
-        throw new InvalidOperationException($"No machine holds {address}");
     }
 }

@@ -27,6 +27,13 @@ internal sealed class Writer : IAsyncDisposable
     /// <summary>Writes that were acknowledged so far.</summary>
     public int Writes => Volatile.Read(ref _writes);
 
+    /// <summary>Waits until so many more writes are acknowledged.</summary>
+    public Task AwaitWritesAsync(int more)
+    {
+        var target = Writes + more;
+        return LabFixture.EventuallyAsync($"{more} more acknowledged writes", TimeSpan.FromMinutes(2), () => Task.FromResult((Writes >= target, $"{Writes} of {target}")));
+    }
+
     /// <summary>Longest time between two acknowledged writes since the last call; starts the next measurement.</summary>
     public TimeSpan TakeLongestGap()
     {
@@ -43,7 +50,7 @@ internal sealed class Writer : IAsyncDisposable
     public async Task VerifyAsync()
     {
         var expected = new Dictionary<string, string>(_acknowledged);
-        var found = await LabRetry.AsyncAsync(() => _client.CoreV1.ListNamespacedConfigMapAsync("default", labelSelector: "writer=e2e"));
+        var found = await LabRetry.RunAsync(() => _client.CoreV1.ListNamespacedConfigMapAsync("default", labelSelector: "writer=e2e"));
         var content = found.Items.ToDictionary(i => i.Metadata.Name, i => i.Data["n"]);
         foreach (var (name, value) in expected)
         {
@@ -110,7 +117,7 @@ internal sealed class Writer : IAsyncDisposable
 /// <summary>Repeats a read while a fault still shows.</summary>
 internal static class LabRetry
 {
-    public static async Task<T> AsyncAsync<T>(Func<Task<T>> read)
+    public static async Task<T> RunAsync<T>(Func<Task<T>> read)
     {
         for (var attempt = 0; ; attempt++)
         {
