@@ -21,8 +21,7 @@ public sealed class TransportTests : IAsyncDisposable
         var dns = new DnsFixture(new FakeUpstream { OnQuery = _ => Task.Delay(1) }).Add(
             DnsFixture.Service("many", clusterIP: "None"),
             DnsFixture.Slice("many", [.. Enumerable.Range(1, 200).Select(i => ($"10.2.0.{i}", (string?)null, (bool?)true))]));
-        _udp = new UdpServer(new IPEndPoint(IPAddress.Loopback, 0), dns.Handler, NullLogger.Instance);
-        _tcp = new TcpServer(_udp.LocalEndPoint, dns.Handler, TimeProvider.System, NullLogger.Instance);
+        (_udp, _tcp) = Bind(dns);
         _running = Task.WhenAll(_udp.RunAsync(_stopping.Token), _tcp.RunAsync(_stopping.Token));
     }
 
@@ -33,6 +32,23 @@ public sealed class TransportTests : IAsyncDisposable
         _udp.Dispose();
         _tcp.Dispose();
         _stopping.Dispose();
+    }
+
+    /// <summary>Both on one port: the system gives one that is free for UDP, and another program may have it for TCP.</summary>
+    private static (UdpServer Udp, TcpServer Tcp) Bind(DnsFixture dns)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            var udp = new UdpServer(new IPEndPoint(IPAddress.Loopback, 0), dns.Handler, NullLogger.Instance);
+            try
+            {
+                return (udp, new TcpServer(udp.LocalEndPoint, dns.Handler, TimeProvider.System, NullLogger.Instance));
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse && attempt < 20)
+            {
+                udp.Dispose();
+            }
+        }
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 
 namespace Trireme.EndToEnd;
 
@@ -58,5 +59,10 @@ public class LifecycleTests(LabFixture shared)
 
         up.Kill();
         await up.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        // Init went with it at a bad moment: while it measured the disk.
+        using var described = JsonDocument.Parse(await LabFixture.TriremeAsync("lab", "ls", "-o", "json", "--name", Name));
+        var data = described.RootElement.GetProperty("machines")[0].GetProperty("dataDir").GetString()!;
+        await File.WriteAllTextAsync(Path.Combine(data, ".fsync"), "", TestContext.Current.CancellationToken);
     }
 }

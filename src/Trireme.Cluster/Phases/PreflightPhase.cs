@@ -13,6 +13,8 @@ public static partial class PreflightPhase
     // Any clock before this is a machine whose battery is empty: certificates made on it would not be valid anywhere else.
     private static readonly DateTimeOffset _earliest = new(2025, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
+    private const string DiskProbe = ".fsync";
+
     // etcd's own advice for a disk that holds it; a slower one works and makes every write slow.
     private static readonly TimeSpan _slowDisk = TimeSpan.FromMilliseconds(10);
 
@@ -108,6 +110,10 @@ public static partial class PreflightPhase
         return missing;
     }
 
+    /// <summary>What an earlier try leaves that was killed before the machine had its identity.</summary>
+    private static bool IsTrace(MachineDirectory directory, string entry) =>
+        Path.GetFileName(entry) == DiskProbe || entry.StartsWith(directory.MachineId + ".", StringComparison.Ordinal);
+
     private static string? DataDirectoryProblem(MachineDirectory directory)
     {
         if (!Directory.Exists(directory.Root) || File.Exists(directory.MachineId) || File.Exists(directory.Config))
@@ -115,7 +121,7 @@ public static partial class PreflightPhase
             return null;
         }
 
-        return Directory.EnumerateFileSystemEntries(directory.Root).FirstOrDefault() is { } entry
+        return Directory.EnumerateFileSystemEntries(directory.Root).FirstOrDefault(e => !IsTrace(directory, e)) is { } entry
             ? $"{directory.Root} is not empty and not ours ({Path.GetFileName(entry)} is in it): give another --data-dir or empty it"
             : null;
     }
@@ -167,7 +173,7 @@ public static partial class PreflightPhase
     private static TimeSpan MeasureDisk(PhaseContext context)
     {
         PrivateFile.CreateDirectory(context.Directory.Root);
-        var path = Path.Combine(context.Directory.Root, ".fsync");
+        var path = Path.Combine(context.Directory.Root, DiskProbe);
         var times = new List<TimeSpan>();
         using (var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, 0, FileOptions.DeleteOnClose))
         {
