@@ -94,7 +94,7 @@ internal sealed class DeploymentSync(
     private async Task<bool> ShrinkOldAsync(CancellationToken cancellationToken)
     {
         var minAvailable = _deployment.Replicas() - _deployment.MaxUnavailable();
-        var newUnavailable = _new!.Replicas() - (_new!.Status?.AvailableReplicas ?? 0);
+        var newUnavailable = _new!.Replicas() - _new!.AvailableReplicas();
 
         // Even if all of the new that are not available yet never will be, enough must remain.
         var spare = All.Sum(r => r.Replicas()) - minAvailable - newUnavailable;
@@ -107,7 +107,7 @@ internal sealed class DeploymentSync(
         var shrunk = 0;
         foreach (var (i, old) in OldestFirst())
         {
-            var unhealthy = Math.Min(spare - shrunk, old.Replicas() - (old.Status?.AvailableReplicas ?? 0));
+            var unhealthy = Math.Min(spare - shrunk, old.Replicas() - old.AvailableReplicas());
             if (unhealthy > 0)
             {
                 _old[i] = await ResizeAsync(old, old.Replicas() - unhealthy, cancellationToken);
@@ -115,7 +115,7 @@ internal sealed class DeploymentSync(
             }
         }
 
-        var available = All.Sum(r => r.Status?.AvailableReplicas ?? 0) - minAvailable;
+        var available = All.Sum(RolloutMath.AvailableReplicas) - minAvailable;
         foreach (var (i, old) in OldestFirst())
         {
             var count = Math.Min(old.Replicas(), available);

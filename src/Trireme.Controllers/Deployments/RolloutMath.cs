@@ -13,6 +13,12 @@ internal static class RolloutMath
 
     public static int Replicas(this ReplicaSet replicaSet) => replicaSet.Spec?.Replicas ?? 1;
 
+    /// <summary>
+    /// Available replicas that a ReplicaSet will keep. Its status is a report of the past: one that was just shrunk still counts those that it is giving up,
+    /// and who relied on them would give them up twice.
+    /// </summary>
+    public static int AvailableReplicas(this ReplicaSet replicaSet) => Math.Min(replicaSet.Status?.AvailableReplicas ?? 0, replicaSet.Replicas());
+
     public static bool IsRollingUpdate(this Deployment deployment) => deployment.Spec?.Strategy?.Type is not DeploymentStrategyType.Recreate;
 
     /// <summary>Pods that there may be beyond what is asked for.</summary>

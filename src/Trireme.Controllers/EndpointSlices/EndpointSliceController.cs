@@ -43,7 +43,7 @@ public sealed class EndpointSliceController : Controller
             },
             EnqueueServices));
         _slices.AddEventHandler(new ResourceEventHandler<EndpointSlice>(EnqueueService, (_, now) => EnqueueService(now), EnqueueService));
-        _nodes.AddEventHandler(new ResourceEventHandler<Node>(OnUpdate: OnNodeUpdated));
+        _nodes.AddEventHandler(new ResourceEventHandler<Node>(node => OnNode(null, node), OnNode));
     }
 
     internal override async Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
@@ -113,9 +113,10 @@ public sealed class EndpointSliceController : Controller
         }
     }
 
-    private void OnNodeUpdated(Node old, Node now)
+    /// <summary>Endpoints carry their node's zone; a pod may be heard of before its node.</summary>
+    private void OnNode(Node? old, Node now)
     {
-        static string? Zone(Node node) => node.Metadata.Labels?.GetValueOrDefault(ZoneLabel);
+        static string? Zone(Node? node) => node?.Metadata.Labels?.GetValueOrDefault(ZoneLabel);
         if (Zone(old) != Zone(now))
         {
             foreach (var service in _services.Indexer.List())

@@ -50,6 +50,34 @@ public sealed class DeploymentControllerTests
     }
 
     [Fact]
+    public async Task What_was_given_up_already_is_not_given_up_again_while_its_status_lags()
+    {
+        await using var harness = new ControllerHarness();
+        harness.Add(c => new DeploymentController(c));
+        await harness.StartAsync();
+        await harness.Api.CreateAsync(Objects.Deployment(10, surge: 2, unavailable: 3), harness.Token);
+        await harness.UntilAsync(() => harness.Api.PeekAll<ReplicaSet>() is [{ Spec.Replicas: 10 }]);
+        var old = harness.Api.PeekAll<ReplicaSet>()[0].Metadata.Name!;
+        await ReportAsync(old, available: 10);
+
+        // Nobody shrinks the old ReplicaSet's status: it goes on to say ten.
+        await SetImageAsync(harness, "web:2");
+        await harness.UntilAsync(() => Size(old) == 7 && harness.Api.PeekAll<ReplicaSet>().Sum(r => r.Spec!.Replicas) == 12);
+        await ReportAsync(harness.Api.PeekAll<ReplicaSet>().Single(r => r.Metadata.Name != old).Metadata.Name!, available: 2);
+
+        await harness.UntilAsync(() => Size(old) == 5 && harness.Api.PeekAll<ReplicaSet>().Sum(r => r.Spec!.Replicas) == 12);
+
+        int? Size(string name) => harness.Api.Peek<ReplicaSet>(Objects.Ns, name)!.Spec!.Replicas;
+
+        Task ReportAsync(string name, int available) => RetryAsync(() =>
+        {
+            var replicaSet = harness.Api.Peek<ReplicaSet>(Objects.Ns, name)!;
+            replicaSet.Status = new ReplicaSetStatus { Replicas = available, ReadyReplicas = available, AvailableReplicas = available };
+            return harness.Api.UpdateStatusAsync(replicaSet, harness.Token);
+        });
+    }
+
+    [Fact]
     public async Task A_template_that_never_gets_ready_leaves_enough_of_the_old_one_serving_and_times_out()
     {
         await using var harness = await StartAsync(Objects.Deployment(4, surge: 1, unavailable: 1));
@@ -207,15 +235,20 @@ public sealed class DeploymentControllerTests
     private static Task UntilCompleteAsync(ControllerHarness harness, int replicas) => harness.UntilAsync(
         () => IsComplete(harness, replicas) && Condition(Web(harness), "Progressing")?.Reason == "NewReplicaSetAvailable");
 
-    private static async Task SetImageAsync(ControllerHarness harness, string image)
+    private static Task SetImageAsync(ControllerHarness harness, string image) => RetryAsync(() =>
+    {
+        var deployment = Web(harness);
+        deployment.Spec!.Template!.Spec!.Containers![0].Image = image;
+        return harness.Api.UpdateAsync(deployment, harness.Token);
+    });
+
+    private static async Task RetryAsync(Func<Task> update)
     {
         while (true)
         {
-            var deployment = Web(harness);
-            deployment.Spec!.Template!.Spec!.Containers![0].Image = image;
             try
             {
-                await harness.Api.UpdateAsync(deployment, harness.Token);
+                await update();
                 return;
             }
             catch (Client.ApiException e) when (e.IsConflict)

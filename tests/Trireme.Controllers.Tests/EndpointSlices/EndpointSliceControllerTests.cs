@@ -25,7 +25,8 @@ public sealed class EndpointSliceControllerTests
         harness.Api.Seed(Objects.Pod("stranger", "10.0.0.4", labels: new() { ["app"] = "other" }));
         harness.Api.Seed(Objects.Service());
 
-        await harness.UntilAsync(() => Endpoints(harness).Count == 3 && harness.Api.PeekAll<EndpointSlice>().Count == 1);
+        // Services, pods and nodes come by watches of their own, in any order.
+        await harness.UntilAsync(() => Endpoints(harness).Count == 3 && Endpoints(harness).TrueForAll(e => e.Zone == "z1") && harness.Api.PeekAll<EndpointSlice>().Count == 1);
 
         var byName = Endpoints(harness).ToDictionary(e => e.TargetRef!.Name!, e => e);
         Assert.Equal((true, true, false), Conditions(byName["ready"]));
