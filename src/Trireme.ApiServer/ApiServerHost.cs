@@ -142,7 +142,9 @@ public sealed class ApiServerHost
             : null;
         using var transport = new KubeletTransport(kubeletClient, Authorities(_options.KubeletCertificateAuthorityFile));
         await using var audit = _options.AuditLogPath is { } auditPath ? new AuditLog(auditPath, _metrics, Log<AuditLog>()) : null;
-        await using var app = Build(certificate);
+        using var halts = new HaltWatch(_timeProvider);
+        using var halted = new HaltedConnections(halts);
+        await using var app = Build(certificate, halted);
         using var connect = new ConnectHandler(
             app.Services.GetRequiredService<IHttpForwarder>(),
             _registry,
@@ -200,7 +202,7 @@ public sealed class ApiServerHost
         Log<ApiServerHost>().LogInformation("Stopped");
     }
 
-    private WebApplication Build(CertificateFiles certificate)
+    private WebApplication Build(CertificateFiles certificate, HaltedConnections halted)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(_loggers);
@@ -208,7 +210,7 @@ public sealed class ApiServerHost
         builder.Services.AddHttpForwarder();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => ServerListener.Configure(kestrel, _options, certificate));
+        builder.WebHost.ConfigureKestrel(kestrel => ServerListener.Configure(kestrel, _options, certificate, halted));
         return builder.Build();
     }
 

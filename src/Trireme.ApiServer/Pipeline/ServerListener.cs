@@ -15,7 +15,7 @@ internal static class ServerListener
 
     private static readonly List<SslApplicationProtocol> s_protocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11];
 
-    public static void Configure(KestrelServerOptions kestrel, ApiServerOptions options, CertificateFiles certificate)
+    public static void Configure(KestrelServerOptions kestrel, ApiServerOptions options, CertificateFiles certificate, HaltedConnections halted)
     {
         kestrel.AddServerHeader = false;
         kestrel.AllowSynchronousIO = false;
@@ -43,6 +43,7 @@ internal static class ServerListener
             kestrel.Listen(address, options.SecurePort, listen =>
             {
                 listen.Protocols = HttpProtocols.Http1AndHttp2;
+                halted.Follow(listen);
                 listen.UseHttps(new TlsHandshakeCallbackOptions
                 {
                     HandshakeTimeout = TimeSpan.FromSeconds(10),

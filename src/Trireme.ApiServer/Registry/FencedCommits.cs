@@ -20,8 +20,10 @@ internal sealed class FencedCommits(IRevisionedStore store, Func<WatchCache> lea
 
     /// <summary>Commits; <see cref="CommitResult.Current"/> begins with the entries of the change's own conditions.</summary>
     /// <exception cref="ApiStatusException">409: the term is over.</exception>
+    /// <exception cref="OperationCanceledException">The client has gone, or the request came before this server was halted.</exception>
     public async ValueTask<CommitResult> CommitAsync(WriteRequest request, ChangeSet changes)
     {
+        HaltedConnections.ThrowIfFromThePast(request.Http);
         var transaction = changes.ToTransaction();
         if (request.Term is not { } term)
         {

@@ -28,6 +28,7 @@ internal sealed partial class ResourceStore
     {
         var resource = request.Resource;
         var key = resource.Stored.Key(request.Namespace, name);
+        var began = time.GetTimestamp();
         var entry = Cached(request, name, key);
         var fresh = entry is null;
         entry ??= (await store.GetAsync(key, null, request.Cancelled)).Entry;
@@ -50,8 +51,13 @@ internal sealed partial class ResourceStore
                 // Refused on the ground of what may be an old version.
             }
 
-            entry = (await store.GetAsync(key, null, request.Cancelled)).Entry;
-            fresh = true;
+            var newest = (await store.GetAsync(key, null, request.Cancelled)).Entry;
+            if (newest?.ModRevision != entry?.ModRevision && time.GetElapsedTime(began) > s_recomputeTime)
+            {
+                break;
+            }
+
+            (entry, fresh) = (newest, true);
         }
 
         throw new ApiStatusException(ApiStatus.ObjectModified(resource.Definition.GroupResource, name));

@@ -31,6 +31,10 @@ internal sealed partial class ResourceStore(
     /// <summary>More conflicts than this in a row on one object are told to the client.</summary>
     private const int UpdateAttempts = 50;
 
+    // How long a change is computed again on newer versions. One that took longer met a store or a network in trouble, of which its client may have heard only
+    // that nothing came back: it may have given up and made the newer version itself, through another server. Less than any client waits.
+    private static readonly TimeSpan s_recomputeTime = TimeSpan.FromSeconds(1.5);
+
     /// <summary>Stores a new object.</summary>
     /// <returns>The object as stored, with its resourceVersion.</returns>
     /// <exception cref="ApiStatusException">The object is refused, or exists already.</exception>
@@ -133,6 +137,7 @@ internal sealed partial class ResourceStore(
         WriteRequest request, string name, Func<ApiDocument?, ValueTask<ApiDocument>> change)
     {
         var key = request.Resource.Stored.Key(request.Namespace, name);
+        var began = time.GetTimestamp();
 
         // The cache nearly always has the newest version; a failure on its ground is repeated on the store's.
         var entry = Cached(request, name, key);
@@ -152,8 +157,13 @@ internal sealed partial class ResourceStore(
                 // Refused on the ground of what may be an old version.
             }
 
-            entry = (await store.GetAsync(key, null, request.Cancelled)).Entry;
-            fresh = true;
+            var newest = (await store.GetAsync(key, null, request.Cancelled)).Entry;
+            if (newest?.ModRevision != entry?.ModRevision && time.GetElapsedTime(began) > s_recomputeTime)
+            {
+                break;
+            }
+
+            (entry, fresh) = (newest, true);
         }
 
         throw new ApiStatusException(ApiStatus.ObjectModified(request.Resource.Definition.GroupResource, name));

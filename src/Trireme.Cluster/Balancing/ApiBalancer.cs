@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Trireme.Api.Models;
 using Trireme.Api.Models.Discovery.V1;
 using Trireme.Cluster.Pki;
+using Trireme.Component.Lifetime;
 
 namespace Trireme.Cluster.Balancing;
 
@@ -25,6 +26,7 @@ public sealed class ApiBalancer : IDisposable
     private readonly ILogger _logger;
     private readonly LocalBalancer _balancer;
     private readonly BackendProber _prober;
+    private readonly HaltWatch _halts;
     private volatile HttpClient? _http;
     private (DateTime Certificate, DateTime Authority) _credentialTimes;
 
@@ -43,7 +45,8 @@ public sealed class ApiBalancer : IDisposable
             listeners.Add(new BalancerListener(new IPEndPoint(virtualIP, Ports.ApiServer), null));
         }
 
-        _balancer = new LocalBalancer(Pool, listeners, time, logger);
+        _halts = new HaltWatch(time);
+        _balancer = new LocalBalancer(Pool, listeners, _halts, time, logger);
         _prober = new BackendProber(Pool, ProbeAsync, time, logger);
         LoadCredentials();
     }
@@ -73,7 +76,11 @@ public sealed class ApiBalancer : IDisposable
         Pool.Update(_config.IsServer ? known.Append(new IPEndPoint(_config.AdvertiseAddress, Ports.ApiServer)) : known);
     }
 
-    public void Dispose() => _http?.Dispose();
+    public void Dispose()
+    {
+        _halts.Dispose();
+        _http?.Dispose();
+    }
 
     private async Task<bool> ProbeAsync(IPEndPoint address, CancellationToken cancellationToken)
     {

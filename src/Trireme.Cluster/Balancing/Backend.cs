@@ -13,10 +13,10 @@ public enum BackendHealth
     Ready,
 
     /// <summary>It answers and says that it is not ready: it starts, ends, or has no store. It gets no new connections while another is
-    /// ready, and keeps those it has, because it may be finishing their requests.</summary>
+    /// ready, and keeps those it has for a while, because it may be finishing their requests.</summary>
     NotReady,
 
-    /// <summary>It does not answer: its connections are closed, so that their clients go elsewhere at once.</summary>
+    /// <summary>It does not answer: its connections are closed as soon as there is a better server for their clients.</summary>
     Unreachable,
 }
 
@@ -57,7 +57,6 @@ public sealed class Backend(IPEndPoint address)
         }
 
         _health = (int)BackendHealth.Unreachable;
-        CloseConnections();
         return true;
     }
 

@@ -15,6 +15,9 @@ public sealed class BackendProber(BackendPool pool, ReadinessProbe probe, TimePr
     // While a server comes up every moment counts, and a probe that is refused costs nothing.
     private static readonly TimeSpan _intervalUntilReady = TimeSpan.FromMilliseconds(100);
 
+    // A server that ends finishes its requests within this. One that has lost its store would keep clients for ever who are served elsewhere.
+    private static readonly TimeSpan _notReadyGrace = TimeSpan.FromSeconds(5);
+
     /// <summary>Probes until cancelled; servers that join or leave the pool are followed.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -57,6 +60,7 @@ public sealed class BackendProber(BackendPool pool, ReadinessProbe probe, TimePr
     private async Task ProbeAsync(Backend backend, CancellationToken cancellationToken)
     {
         var failingSince = time.GetTimestamp();
+        var readyOrGone = failingSince;
         while (!cancellationToken.IsCancellationRequested)
         {
             var before = backend.Health;
@@ -82,6 +86,18 @@ public sealed class BackendProber(BackendPool pool, ReadinessProbe probe, TimePr
             if (backend.Health != before && backend.Health != BackendHealth.Unreachable)
             {
                 logger.LogInformation("API server {Address} is {Health}", backend.Address, backend.Health);
+            }
+
+            if (backend.Health != BackendHealth.NotReady)
+            {
+                readyOrGone = time.GetTimestamp();
+            }
+
+            // Clients are sent away only when there is a server that is better for them.
+            var useless = backend.Health == BackendHealth.Unreachable || time.GetElapsedTime(readyOrGone) > _notReadyGrace;
+            if (useless && pool.HasReady)
+            {
+                backend.CloseConnections();
             }
 
             // A server that has been away for long is looked at less often.

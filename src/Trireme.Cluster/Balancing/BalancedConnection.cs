@@ -1,13 +1,17 @@
 using System.Buffers;
 using System.Net.Sockets;
+using Trireme.Component.Lifetime;
 
 namespace Trireme.Cluster.Balancing;
 
 /// <summary>A client's connection and the one to a server, with bytes copied both ways until either ends.</summary>
-internal sealed class BalancedConnection(Socket client, Socket server) : IDisposable
+/// <remarks>One that was there before this process was halted ends: a request that waited in it must not reach a server when its client has gone on without an answer.</remarks>
+internal sealed class BalancedConnection(Socket client, Socket server, HaltWatch watch) : IDisposable
 {
     // Large enough that a big list is copied in few system calls. Held only while bytes flow: an idle watch holds no buffer.
     private const int BufferSize = 128 * 1024;
+
+    private readonly int _halts = watch.Halts;
 
     /// <summary>Copies until both directions have ended or one has failed.</summary>
     public async Task CopyAsync()
@@ -44,6 +48,12 @@ internal sealed class BalancedConnection(Socket client, Socket server) : IDispos
                     do
                     {
                         var received = await from.ReceiveAsync(buffer);
+                        if (watch.Halts != _halts)
+                        {
+                            Abort();
+                            return;
+                        }
+
                         if (received == 0)
                         {
                             to.Shutdown(SocketShutdown.Send);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
+using Trireme.Component.Lifetime;
 
 namespace Trireme.Cluster.Balancing;
 
@@ -17,7 +18,7 @@ public sealed record BalancerListener(IPEndPoint Address, IPEndPoint? Preferred)
 /// A connection is tried on one server after another until it is made; a server that refuses is skipped by later connections until a probe finds it
 /// again. There is no return to a preferred server while a connection lives.
 /// </remarks>
-public sealed class LocalBalancer(BackendPool pool, IReadOnlyList<BalancerListener> listeners, TimeProvider time, ILogger logger)
+public sealed class LocalBalancer(BackendPool pool, IReadOnlyList<BalancerListener> listeners, HaltWatch halts, TimeProvider time, ILogger logger)
 {
     // On one network a connection is made within a millisecond; this long without an answer means that packets vanish.
     private static readonly TimeSpan _connectTimeout = TimeSpan.FromMilliseconds(700);
@@ -34,6 +35,7 @@ public sealed class LocalBalancer(BackendPool pool, IReadOnlyList<BalancerListen
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var sockets = new List<Socket>();
+        halts.Resumed += CloseConnections;
         try
         {
             foreach (var listener in listeners)
@@ -51,13 +53,18 @@ public sealed class LocalBalancer(BackendPool pool, IReadOnlyList<BalancerListen
         }
         finally
         {
+            halts.Resumed -= CloseConnections;
             sockets.ForEach(s => s.Dispose());
-            foreach (var backend in pool.Backends)
-            {
-                backend.CloseConnections();
-            }
-
+            CloseConnections();
             await Task.WhenAll(_connections.Keys);
+        }
+    }
+
+    private void CloseConnections()
+    {
+        foreach (var backend in pool.Backends)
+        {
+            backend.CloseConnections();
         }
     }
 
@@ -119,7 +126,7 @@ public sealed class LocalBalancer(BackendPool pool, IReadOnlyList<BalancerListen
                     continue;
                 }
 
-                using var connection = new BalancedConnection(client, server);
+                using var connection = new BalancedConnection(client, server, halts);
                 backend.Add(connection);
                 try
                 {

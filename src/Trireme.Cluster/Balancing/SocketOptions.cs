@@ -10,10 +10,13 @@ internal static class SocketOptions
     private const int SolTcp = 6;
     private const int TcpUserTimeout = 18;
 
-    /// <summary>Sent data that is not acknowledged within this ends the connection.</summary>
-    private const int UserTimeoutMs = 5000;
+    /// <summary>
+    /// Sent data that is not taken within this ends the connection. It must not be short: it also ends a peer that lives and reads slowly (a log that is being
+    /// paged through). Servers that hang are found by probes, see <see cref="BackendProber"/>.
+    /// </summary>
+    private const int UserTimeoutMs = 60_000;
 
-    /// <summary>Lets small writes go at once and notices a vanished peer within about ten seconds, also on an idle connection.</summary>
+    /// <summary>Lets small writes go at once and notices a vanished peer of an idle connection within about ten seconds.</summary>
     public static void Tune(Socket socket)
     {
         socket.NoDelay = true;

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using Trireme.Storage.InMemory;
+using Trireme.TestKit;
 
 namespace Trireme.ApiServer.Tests.Pipeline;
 
@@ -107,6 +108,34 @@ public sealed class ApiServerHostTests : IAsyncDisposable
         await using var plain = compressed ? new System.IO.Compression.GZipStream(new MemoryStream(body), System.IO.Compression.CompressionMode.Decompress) : (Stream)new MemoryStream(body);
         using var list = await System.Text.Json.JsonDocument.ParseAsync(plain, cancellationToken: deadline.Token);
         Assert.True(list.RootElement.GetProperty("items").GetArrayLength() >= 150);
+    }
+
+    [Fact]
+    public async Task A_server_that_was_halted_carries_out_no_write_that_waited_meanwhile()
+    {
+        var time = new HaltingTime();
+        var host = await _harness.StartAsync(_store, time: time);
+        using var admin = _harness.Admin(host);
+
+        // Nothing of the body is taken before the server has asked for it.
+        var body = new System.IO.Pipelines.Pipe(new System.IO.Pipelines.PipeOptions(pauseWriterThreshold: 1, resumeWriterThreshold: 1));
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/namespaces/default/configmaps")
+        {
+            Version = HttpVersion.Version11,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Headers = { ExpectContinue = true },
+            Content = new StreamContent(body.Reader.AsStream()) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } },
+        };
+        var waiting = admin.SendAsync(request);
+        await body.Writer.WriteAsync("{\"metadata\":{\"name\":"u8.ToArray());
+
+        time.Halt(TimeSpan.FromSeconds(3));
+        await body.Writer.WriteAsync("\"late\"}}"u8.ToArray());
+        await body.Writer.CompleteAsync();
+
+        await Assert.ThrowsAsync<HttpRequestException>(() => waiting);
+        Assert.Equal(HttpStatusCode.NotFound, (await admin.GetAsync("/api/v1/namespaces/default/configmaps/late")).StatusCode);
+        await CreateAsync(admin, "/api/v1/namespaces/default/configmaps", """{"metadata":{"name":"prompt"}}""");
     }
 
     [Fact]

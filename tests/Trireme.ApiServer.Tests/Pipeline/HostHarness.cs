@@ -38,7 +38,7 @@ internal sealed class HostHarness : IAsyncDisposable
         return certificate;
     }
 
-    public async Task<RunningHost> StartAsync(IRevisionedStore store, Func<ApiServerOptions, ApiServerOptions>? change = null)
+    public async Task<RunningHost> StartAsync(IRevisionedStore store, Func<ApiServerOptions, ApiServerOptions>? change = null, TimeProvider? time = null)
     {
         var options = new ApiServerOptions
         {
@@ -51,8 +51,8 @@ internal sealed class HostHarness : IAsyncDisposable
             ServiceAccountSigningKeyFile = PathOf("sa.key"),
         };
         options = change?.Invoke(options) ?? options;
-        var registry = new ResourceRegistry(new ResourceRegistryOptions(), store, TimeProvider.System, NullLoggerFactory.Instance);
-        var host = new ApiServerHost(options, store, registry, new MetricsRegistry(), NullLoggerFactory.Instance, TimeProvider.System, new Random(1));
+        var registry = new ResourceRegistry(new ResourceRegistryOptions(), store, time ?? TimeProvider.System, NullLoggerFactory.Instance);
+        var host = new ApiServerHost(options, store, registry, new MetricsRegistry(), NullLoggerFactory.Instance, time ?? TimeProvider.System, new Random(1));
         var running = new RunningHost(host);
         _hosts.Add(running);
         running.Port = await host.Listening.WaitAsync(TimeSpan.FromSeconds(60));

@@ -3,10 +3,13 @@ using Trireme.Storage;
 
 namespace Trireme.ApiServer.Tests.Pipeline;
 
-/// <summary>A store whose quorum can be taken away.</summary>
+/// <summary>A store whose quorum can be taken away, or be slow.</summary>
 internal sealed class UnreliableStore(IRevisionedStore inner) : IRevisionedStore
 {
     public bool IsDown { get; set; }
+
+    /// <summary>Commits wait for it.</summary>
+    public Task CommitsGoOn { get; set; } = Task.CompletedTask;
 
     public ValueTask<GetResult> GetAsync(string key, Revision? at = null, CancellationToken cancellationToken = default)
     {
@@ -20,10 +23,11 @@ internal sealed class UnreliableStore(IRevisionedStore inner) : IRevisionedStore
         return inner.ListAsync(request, cancellationToken);
     }
 
-    public ValueTask<CommitResult> CommitAsync(Transaction transaction, CancellationToken cancellationToken = default)
+    public async ValueTask<CommitResult> CommitAsync(Transaction transaction, CancellationToken cancellationToken = default)
     {
+        await CommitsGoOn.WaitAsync(cancellationToken);
         Demand();
-        return inner.CommitAsync(transaction, cancellationToken);
+        return await inner.CommitAsync(transaction, cancellationToken);
     }
 
     public async IAsyncEnumerable<WatchBatch> WatchAsync(string prefix, Revision after, [EnumeratorCancellation] CancellationToken cancellationToken = default)

@@ -1,5 +1,8 @@
 using System.Text;
+using Trireme.ApiServer.Tests.Pipeline;
 using Trireme.Storage;
+using Trireme.Storage.InMemory;
+using Trireme.TestKit;
 
 namespace Trireme.ApiServer.Tests.Registry;
 
@@ -43,6 +46,33 @@ public sealed class WriteTests
         (await api.PostAsync(ConfigMaps, """{"metadata":{"name":"a"},"data":{"k":"v"}}""")).Demand();
         var stored = (await api.Store.GetAsync("/registry/configmaps/default/a", null, TestContext.Current.CancellationToken)).Entry!;
         Assert.DoesNotContain("resourceVersion", Encoding.UTF8.GetString(stored.Value.Span), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("PUT", 0, 200, "old")]
+    [InlineData("PUT", 2, 409, "new")]
+    [InlineData("PATCH", 2, 409, "new")]
+    [InlineData("DELETE", 2, 409, "new")]
+    public async Task A_write_whose_client_has_given_up_does_not_undo_what_came_after_it(string method, int seconds, int code, string remains)
+    {
+        var time = new HaltingTime();
+        await using var inner = new InMemoryStore();
+        var store = new UnreliableStore(inner);
+        await using var api = await new RegistryHarness(store, time).WithNamespaceAsync();
+        await using var other = new RegistryHarness(inner);
+        (await api.PostAsync(ConfigMaps, """{"metadata":{"name":"a"},"data":{"k":"first"}}""")).Demand(201);
+        (await other.GetAsync(ConfigMaps + "/a")).Demand(200);
+
+        // The write stands before a store that does not answer; its client makes another one through another server.
+        var trouble = new TaskCompletionSource();
+        store.CommitsGoOn = trouble.Task;
+        var late = method == "PATCH" ? api.MergeAsync(ConfigMaps + "/a", """{"data":{"k":"old"}}""") : api.SendAsync(method, ConfigMaps + "/a", method == "PUT" ? """{"data":{"k":"old"}}""" : "");
+        (await other.PutAsync(ConfigMaps + "/a", """{"data":{"k":"new"}}""")).Demand(200);
+        time.Halt(TimeSpan.FromSeconds(seconds));
+        trouble.SetResult();
+
+        Assert.Equal(code, (await late).Code);
+        Assert.Equal(remains, (await other.GetAsync(ConfigMaps + "/a")).Demand(200).Text("data.k"));
     }
 
     [Fact]

@@ -23,6 +23,9 @@ internal sealed class EchoServer : IAsyncDisposable
 
     public IPEndPoint Address { get; }
 
+    /// <summary>All that clients have sent.</summary>
+    public string Received { get; private set; } = "";
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
@@ -57,6 +60,7 @@ internal sealed class EchoServer : IAsyncDisposable
                 var buffer = new byte[65536];
                 while (await socket.ReceiveAsync(buffer, _stop.Token) is > 0 and var received)
                 {
+                    Received += received < 100 ? Encoding.ASCII.GetString(buffer, 0, received) : "";
                     await socket.SendAsync(buffer.AsMemory(0, received), _stop.Token);
                 }
             }

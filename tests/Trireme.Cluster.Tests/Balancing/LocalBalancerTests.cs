@@ -3,7 +3,10 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Trireme.Cluster.Balancing;
+using Trireme.Component.Lifetime;
+using Trireme.TestKit;
 
 namespace Trireme.Cluster.Tests.Balancing;
 
@@ -13,9 +16,13 @@ public sealed class LocalBalancerTests : IAsyncLifetime
     private readonly EchoServer _b = new("b");
     private readonly BackendPool _pool = new(new Random(1));
     private readonly CancellationTokenSource _stop = new();
+    private readonly HaltingTime _time = new();
+    private readonly HaltWatch _halts;
     private readonly Dictionary<IPEndPoint, BackendHealth> _answers = [];
     private IPEndPoint _address = new(IPAddress.Loopback, 0);
     private Task _run = Task.CompletedTask;
+
+    public LocalBalancerTests() => _halts = new HaltWatch(_time);
 
     public ValueTask InitializeAsync()
     {
@@ -113,6 +120,54 @@ public sealed class LocalBalancerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_server_that_stays_unready_loses_its_clients_to_one_that_is_ready()
+    {
+        var time = new FakeTimeProvider();
+        _answers[_a.Address] = BackendHealth.Ready;
+        _answers[_b.Address] = BackendHealth.NotReady;
+        var prober = new BackendProber(_pool, ProbeAsync, time, NullLogger.Instance).RunAsync(_stop.Token);
+        Start(preferred: _a.Address);
+        await Until(() => Backend(_a).Health == BackendHealth.Ready);
+        using var client = await Connect();
+        Assert.Equal("a", await Name(client.GetStream()));
+        _answers[_a.Address] = BackendHealth.NotReady;
+        var passed = TimeSpan.Zero;
+        await Until(() => Advance() > TimeSpan.FromSeconds(20));
+        Assert.Equal(1, Backend(_a).Connections);
+
+        _answers[_b.Address] = BackendHealth.Ready;
+        await Until(() => Advance() > TimeSpan.Zero && Backend(_a).Connections == 0);
+        await Assert.ThrowsAnyAsync<IOException>(async () => await client.GetStream().ReadExactlyAsync(new byte[1]));
+        await _stop.CancelAsync();
+        await prober;
+
+        TimeSpan Advance()
+        {
+            time.Advance(TimeSpan.FromMilliseconds(100));
+            return passed += TimeSpan.FromMilliseconds(100);
+        }
+    }
+
+    [Fact]
+    public async Task A_server_that_hangs_keeps_its_clients_while_there_is_no_better_one()
+    {
+        _pool.Update([_a.Address]);
+        _answers[_a.Address] = BackendHealth.Ready;
+        var prober = new BackendProber(_pool, ProbeAsync, TimeProvider.System, NullLogger.Instance).RunAsync(_stop.Token);
+        Start();
+        await Until(() => Backend(_a).Health == BackendHealth.Ready);
+        using var client = await Connect();
+        Assert.Equal("a", await Name(client.GetStream()));
+
+        _answers[_a.Address] = BackendHealth.Unreachable;
+        await Until(() => Backend(_a).Health == BackendHealth.Unreachable);
+        await client.Client.SendAsync("x"u8.ToArray());
+        await client.GetStream().ReadExactlyAsync(new byte[1], TestContext.Current.CancellationToken);
+        await _stop.CancelAsync();
+        await prober;
+    }
+
+    [Fact]
     public async Task A_server_that_leaves_the_list_loses_its_connections()
     {
         Start(preferred: _a.Address);
@@ -120,6 +175,21 @@ public sealed class LocalBalancerTests : IAsyncLifetime
         Assert.Equal("a", await Name(client.GetStream()));
         _pool.Update([_b.Address]);
         await Assert.ThrowsAnyAsync<IOException>(async () => await client.GetStream().ReadExactlyAsync(new byte[1]));
+    }
+
+    [Fact]
+    public async Task What_waited_while_the_balancer_was_halted_reaches_no_server()
+    {
+        Start(preferred: _a.Address);
+        using var client = await Connect();
+        Assert.Equal("a", await Name(client.GetStream()));
+
+        _time.Halt(TimeSpan.FromSeconds(3));
+        await client.Client.SendAsync("late"u8.ToArray());
+        await Assert.ThrowsAnyAsync<IOException>(async () => await client.GetStream().ReadExactlyAsync(new byte[1]));
+        Assert.DoesNotContain("late", _a.Received, StringComparison.Ordinal);
+        using var next = await Connect();
+        Assert.Equal("a", await Name(next.GetStream()));
     }
 
     [Fact]
@@ -138,6 +208,7 @@ public sealed class LocalBalancerTests : IAsyncLifetime
         await _run;
         await _a.DisposeAsync();
         await _b.DisposeAsync();
+        _halts.Dispose();
         _stop.Dispose();
     }
 
@@ -179,7 +250,7 @@ public sealed class LocalBalancerTests : IAsyncLifetime
             _address = (IPEndPoint)probe.LocalEndPoint!;
         }
 
-        var balancer = new LocalBalancer(_pool, [new BalancerListener(_address, preferred)], TimeProvider.System, NullLogger.Instance);
+        var balancer = new LocalBalancer(_pool, [new BalancerListener(_address, preferred)], _halts, TimeProvider.System, NullLogger.Instance);
         _run = balancer.RunAsync(_stop.Token);
     }
 
