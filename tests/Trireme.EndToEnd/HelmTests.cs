@@ -3,9 +3,13 @@ namespace Trireme.EndToEnd;
 /// <summary>A chart is installed, changed, rolled back and removed with the helm that users have.</summary>
 public class HelmTests(LabFixture lab)
 {
-    [Fact]
-    public async Task Helm_installs_upgrades_rolls_back_and_uninstalls_a_chart()
+    [Theory]
+    [InlineData("helm", "v3.")]
+    [InlineData("artifacts/tools/current/helm", "v4.")]
+    public async Task Helm_installs_upgrades_rolls_back_and_uninstalls_a_chart(string helm, string version)
     {
+        var program = helm.Contains('/', StringComparison.Ordinal) ? Path.Combine(Repository.Root, helm) : helm;
+        Assert.Contains(version, await HelmAsync("version", "--short"), StringComparison.Ordinal);
         var chart = Directory.CreateTempSubdirectory("trireme-chart-").FullName;
         try
         {
@@ -49,9 +53,9 @@ public class HelmTests(LabFixture lab)
         {
             Directory.Delete(chart, recursive: true);
         }
-    }
 
-    private Task<string> HelmAsync(params string[] arguments) => Shell.RunAsync("helm", arguments, lab.Environment);
+        Task<string> HelmAsync(params string[] arguments) => Shell.RunAsync(program, arguments, lab.Environment);
+    }
 
     private Task<string> ReplicasAsync() => lab.KubectlAsync("get", "deployment", "chart", "-o", "jsonpath={.spec.replicas}");
 }

@@ -7,38 +7,44 @@ public class KubectlTests(LabFixture lab)
 {
     private static readonly string Manifest = Path.Combine(AppContext.BaseDirectory, "Manifests", "web.yaml");
 
-    [Fact]
-    public async Task Kubectl_does_a_full_round()
+    [Theory]
+    [InlineData("kubectl", "1.32")]
+    [InlineData("artifacts/tools/current/kubectl", "1.36")]
+    public async Task Kubectl_does_a_full_round(string kubectl, string version)
     {
-        await lab.KubectlAsync("create", "namespace", "round");
-        await lab.KubectlAsync("-n", "round", "apply", "-f", await OtherPortAsync());
-        Assert.Contains("unchanged", await lab.KubectlAsync("-n", "round", "apply", "-f", await OtherPortAsync()), StringComparison.Ordinal);
-        Assert.Contains("successfully rolled out", await lab.KubectlAsync("-n", "round", "rollout", "status", "deployment/web", "--timeout=120s"), StringComparison.Ordinal);
+        var program = kubectl.Contains('/', StringComparison.Ordinal) ? Path.Combine(Repository.Root, kubectl) : kubectl;
+        Assert.Contains($"Client Version: v{version}.", await KubectlAsync("version"), StringComparison.Ordinal);
+        await KubectlAsync("create", "namespace", "round");
+        await KubectlAsync("-n", "round", "apply", "-f", await OtherPortAsync());
+        Assert.Contains("unchanged", await KubectlAsync("-n", "round", "apply", "-f", await OtherPortAsync()), StringComparison.Ordinal);
+        Assert.Contains("successfully rolled out", await KubectlAsync("-n", "round", "rollout", "status", "deployment/web", "--timeout=120s"), StringComparison.Ordinal);
 
-        await lab.KubectlAsync("-n", "round", "scale", "deployment/web", "--replicas=2");
+        await KubectlAsync("-n", "round", "scale", "deployment/web", "--replicas=2");
 
         // Pods that are on their way out still say Running; what is left in the end can be talked to.
         await LabFixture.EventuallyAsync("two pods are left", TimeSpan.FromMinutes(1), async () =>
         {
-            var pods = await lab.KubectlAsync("-n", "round", "get", "pods", "-o", "name");
+            var pods = await KubectlAsync("-n", "round", "get", "pods", "-o", "name");
             return (pods.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length == 2, pods);
         });
-        var table = await lab.KubectlAsync("-n", "round", "get", "pods", "-o", "wide");
+        var table = await KubectlAsync("-n", "round", "get", "pods", "-o", "wide");
         Assert.Contains("READY", table, StringComparison.Ordinal);
         Assert.Contains("Running", table, StringComparison.Ordinal);
 
-        var pod = (await lab.KubectlAsync("-n", "round", "get", "pods", "-l", "app=web", "--field-selector=status.phase=Running", "-o", "jsonpath={.items[0].metadata.name}")).Trim();
-        Assert.Contains("listening", await lab.KubectlAsync("-n", "round", "logs", pod), StringComparison.Ordinal);
-        Assert.Contains("0.1.0", await lab.KubectlAsync("-n", "round", "exec", pod, "--", "/usr/local/bin/trireme", "--version"), StringComparison.Ordinal);
-        Assert.Contains("DESCRIPTION", await lab.KubectlAsync("explain", "deployment.spec.strategy"), StringComparison.OrdinalIgnoreCase);
-        Assert.Contains("Normal", await lab.KubectlAsync("-n", "round", "describe", "pod", pod), StringComparison.Ordinal);
+        var pod = (await KubectlAsync("-n", "round", "get", "pods", "-l", "app=web", "--field-selector=status.phase=Running", "-o", "jsonpath={.items[0].metadata.name}")).Trim();
+        Assert.Contains("listening", await KubectlAsync("-n", "round", "logs", pod), StringComparison.Ordinal);
+        Assert.Contains("0.1.0", await KubectlAsync("-n", "round", "exec", pod, "--", "/usr/local/bin/trireme", "--version"), StringComparison.Ordinal);
+        Assert.Contains("DESCRIPTION", await KubectlAsync("explain", "deployment.spec.strategy"), StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("Normal", await KubectlAsync("-n", "round", "describe", "pod", pod), StringComparison.Ordinal);
 
-        await lab.KubectlAsync("-n", "round", "set", "env", "deployment/web", "COLOUR=green");
-        await lab.KubectlAsync("-n", "round", "rollout", "status", "deployment/web", "--timeout=120s");
-        await lab.KubectlAsync("-n", "round", "rollout", "undo", "deployment/web");
-        await lab.KubectlAsync("-n", "round", "rollout", "status", "deployment/web", "--timeout=120s");
-        await lab.KubectlAsync("delete", "namespace", "round", "--timeout=120s");
-        Assert.DoesNotContain("round", await lab.KubectlAsync("get", "namespaces"), StringComparison.Ordinal);
+        await KubectlAsync("-n", "round", "set", "env", "deployment/web", "COLOUR=green");
+        await KubectlAsync("-n", "round", "rollout", "status", "deployment/web", "--timeout=120s");
+        await KubectlAsync("-n", "round", "rollout", "undo", "deployment/web");
+        await KubectlAsync("-n", "round", "rollout", "status", "deployment/web", "--timeout=120s");
+        await KubectlAsync("delete", "namespace", "round", "--timeout=120s");
+        Assert.DoesNotContain("round", await KubectlAsync("get", "namespaces"), StringComparison.Ordinal);
+
+        Task<string> KubectlAsync(params string[] arguments) => Shell.RunAsync(program, arguments, lab.Environment);
     }
 
     [Fact]
