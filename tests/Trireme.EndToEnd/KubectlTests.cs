@@ -8,7 +8,7 @@ public class KubectlTests(LabFixture lab)
     private static readonly string Manifest = Path.Combine(AppContext.BaseDirectory, "Manifests", "web.yaml");
 
     [Theory]
-    [InlineData("kubectl", "1.32")]
+    [InlineData("kubectl", "1")]
     [InlineData("artifacts/tools/current/kubectl", "1.36")]
     public async Task Kubectl_does_a_full_round(string kubectl, string version)
     {
