@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using System.Text.RegularExpressions;
 using Trireme.Cluster.Pki;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
@@ -21,7 +22,7 @@ public enum MachineRole
 /// What this machine is and of which cluster: the content of <c>config.yaml</c>, written by init and join and read by the supervisor,
 /// which derives every component's command line from it.
 /// </summary>
-public sealed record MachineConfig
+public sealed partial record MachineConfig
 {
     public const string ApiVersion = "trireme.dev/v1alpha1";
     public const string Kind = "MachineConfig";
@@ -111,6 +112,12 @@ public sealed record MachineConfig
         };
     }
 
+    /// <summary>Whether a zone may be called so: it becomes the value of a label.</summary>
+    public static bool IsZone(string text) => text.Length <= 63 && LabelValue().IsMatch(text);
+
+    /// <summary>Whether it is <c>HOST:PORT</c>.</summary>
+    public static bool IsEndpoint(string text) => HostAndPort().IsMatch(text) && Uri.TryCreate("https://" + text, UriKind.Absolute, out _);
+
     /// <summary>Reads <c>config.yaml</c>; null when it is not there.</summary>
     /// <exception cref="FormatException">The file is no machine configuration; the message says where and why.</exception>
     public static MachineConfig? TryLoad(MachineDirectory directory) =>
@@ -150,7 +157,7 @@ public sealed record MachineConfig
         {
             if (value is { Length: > 0 })
             {
-                yaml.Append(CultureInfo.InvariantCulture, $"{key}: \"{value}\"\n");
+                yaml.Append(CultureInfo.InvariantCulture, $"{key}: {Quote(value)}\n");
             }
         }
     }
@@ -168,7 +175,7 @@ public sealed record MachineConfig
         {
             if (value is { Length: > 0 })
             {
-                yaml.Append(CultureInfo.InvariantCulture, $"{key}: \"{value}\"\n");
+                yaml.Append(CultureInfo.InvariantCulture, $"{key}: {Quote(value)}\n");
             }
         }
 
@@ -243,6 +250,10 @@ public sealed record MachineConfig
         }
     }
 
+    // In double quotes YAML takes everything as it stands but these.
+    private static string Quote(string value) =>
+        $"\"{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal)}\"";
+
     // The file is one level of scalars and lists of scalars; a parser over events needs no reflection.
     private static Dictionary<string, List<string>> ReadMap(string yaml)
     {
@@ -279,4 +290,10 @@ public sealed record MachineConfig
         bytes[^1] += (byte)offset;
         return new IPAddress(bytes);
     }
+
+    [GeneratedRegex(@"\A[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?\z")]
+    private static partial Regex LabelValue();
+
+    [GeneratedRegex(@"\A([-A-Za-z0-9.]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}\z")]
+    private static partial Regex HostAndPort();
 }

@@ -1,7 +1,7 @@
 namespace Trireme.Cluster;
 
 /// <summary>Files that only root may read, replaced as a whole: a reader or a power cut sees the old content or the new, never a part.</summary>
-internal static class PrivateFile
+public static class PrivateFile
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 

@@ -6,9 +6,9 @@ using Trireme.Client;
 using Trireme.Client.Configuration;
 using Trireme.Cluster;
 using Trireme.Cluster.Images;
+using Trireme.Cluster.Joining;
 using Trireme.Cluster.Pki;
 using Trireme.Lab.Readiness;
-using Trireme.Lab.Simulation;
 
 namespace Trireme.Lab;
 
@@ -36,12 +36,13 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
         var spec = lab.Spec;
         if (spec.Simulated)
         {
-            await new SimulatedLab(lab.Store, spec, Environment.ProcessPath!).StartAsync(time, cancellationToken);
+            await lab.Simulation.StartAsync(time, cancellationToken);
             using var simulated = Connect();
             return await new NodeReadiness(simulated, spec, [], time, _start, progress).WaitAsync(cancellationToken);
         }
 
         var images = lab.Store.ImagesOf(spec.Name);
+        await KernelModules.LoadAsync(cancellationToken);
         var archive = TriremeImages.EnsureArchiveAsync(images, Environment.ProcessPath!, cancellationToken);
         await LayNetworkAsync(cancellationToken);
         var revived = new ConcurrentBag<string>();
@@ -63,18 +64,26 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
 
         var first = spec.Machines[0];
         var secrets = JoinSecrets.LoadOrCreate(Path.Combine(lab.Store.FolderOf(spec.Name), "join"));
-        if (!IsSetUp(first))
+        var begun = IsSetUp(first);
+        if (!begun)
         {
             await lab.Machine(first.Name).RunAsync([Environment.ProcessPath!, "init", .. InitArguments(first, secrets, images)], cancellationToken);
             await File.WriteAllTextAsync(SetUpMark(first), "", cancellationToken);
             Report(first.Name, "control plane is initialized");
         }
 
-        await WriteKubeconfigAsync(first, cancellationToken);
+        PrivateFile.Write(
+            lab.Store.KubeconfigOf(spec.Name), await File.ReadAllBytesAsync(new MachineDirectory(lab.Machine(first.Name).DataDirectory).AdminKubeconfig, cancellationToken));
         using var client = Connect();
         var nodes = new NodeReadiness(client, spec, [.. revived], time, _start, progress);
         var ready = nodes.WaitAsync(cancellationToken);
         var others = spec.Machines.Skip(1).Where(m => !IsSetUp(m)).ToList();
+        if (begun && others.Count > 0)
+        {
+            // An earlier 'up' made it; the rest of a lab may be built on another day.
+            await new TokenStore(client).RenewAsync(secrets.Token, "Made by trireme up", time, cancellationToken);
+        }
+
         await Task.WhenAll(others.Select(async machine =>
         {
             await lab.Machine(machine.Name).RunAsync([Environment.ProcessPath!, "join", .. JoinArguments(machine, first, secrets, images)], cancellationToken);
@@ -95,6 +104,7 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
         if (await lab.Network.IsWholeAsync(cancellationToken))
         {
             await lab.Network.HealAllAsync(cancellationToken);
+            await lab.Network.OpenAsync(cancellationToken);
             return;
         }
 
@@ -128,7 +138,7 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
         "--virtual-ip", lab.Spec.Addresses.Virtual,
         "--pod-cidr", lab.Spec.Addresses.PodRange,
         "--service-cidr", lab.Spec.Addresses.ServiceRange,
-        "--token", secrets.Token,
+        "--token", secrets.Token.ToString(),
         "--certificate-key", secrets.CertificateKey,
     ];
 
@@ -139,7 +149,7 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
         [
             .. CommonArguments(lab, machine, images),
             "--server", MachineConfig.ApiServerUrl(System.Net.IPAddress.Parse(first.Address)).ToString(),
-            "--token", secrets.Token,
+            "--token", secrets.Token.ToString(),
             "--ca-cert-hash", AuthorityPin(Path.Combine(authority.Pki, "ca.crt")),
         ];
         return machine.Server ? [.. arguments, "--control-plane", "--certificate-key", secrets.CertificateKey] : arguments;
@@ -154,33 +164,21 @@ public sealed class LabBringUp(LabHost lab, TimeProvider time, Action<LabProgres
         return CertificateInspection.PublicKeyHash(certificate);
     }
 
-    private async Task WriteKubeconfigAsync(LabMachine first, CancellationToken cancellationToken)
-    {
-        var admin = new MachineDirectory(lab.Machine(first.Name).DataDirectory).AdminKubeconfig;
-        var target = lab.Store.KubeconfigOf(lab.Spec.Name);
-        await File.WriteAllTextAsync(target + ".new", await File.ReadAllTextAsync(admin, cancellationToken), cancellationToken);
-        File.SetUnixFileMode(target + ".new", UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        File.Move(target + ".new", target, overwrite: true);
-    }
-
     private void Report(string machine, string step) => progress(new LabProgress(machine, step, time.GetElapsedTime(_start)));
 
     /// <summary>What machines prove themselves with when they join; made once per lab, so that an interrupted <c>up</c> can go on.</summary>
-    private sealed record JoinSecrets(string Token, string CertificateKey)
+    private sealed record JoinSecrets(BootstrapToken Token, string CertificateKey)
     {
         public static JoinSecrets LoadOrCreate(string file)
         {
             // Two lines, or 'up' was killed while it wrote them and nobody has used them yet.
-            if (File.Exists(file) && File.ReadAllLines(file) is [var token, { Length: 64 } key])
+            if (File.Exists(file) && File.ReadAllLines(file) is [var token, { Length: 64 } key] && BootstrapToken.TryParse(token, out var present))
             {
-                return new JoinSecrets(token, key);
+                return new JoinSecrets(present, key);
             }
 
-            var secrets = new JoinSecrets(
-                $"{RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz0123456789", 6)}.{RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz0123456789", 16)}",
-                RandomNumberGenerator.GetHexString(64, lowercase: true));
-            File.WriteAllLines(file, [secrets.Token, secrets.CertificateKey]);
-            File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            var secrets = new JoinSecrets(BootstrapToken.Create(), RandomNumberGenerator.GetHexString(64, lowercase: true));
+            PrivateFile.Write(file, $"{secrets.Token}\n{secrets.CertificateKey}\n");
             return secrets;
         }
     }

@@ -6,7 +6,7 @@ namespace Trireme.Lab;
 /// <summary>Kubeconfigs of a lab for programs on the host.</summary>
 public static partial class LabKubeconfig
 {
-    /// <summary>Writes a kubeconfig that goes to one server only, and returns its path.</summary>
+    /// <summary>Writes a kubeconfig that goes to one server only, and returns its path. Who is reading the one from before reads on in that.</summary>
     /// <exception cref="LabException">The machine is no server.</exception>
     public static async Task<string> StraightToAsync(LabHost lab, LabMachine machine, CancellationToken cancellationToken)
     {
@@ -18,8 +18,7 @@ public static partial class LabKubeconfig
         var text = await File.ReadAllTextAsync(lab.Store.KubeconfigOf(lab.Spec.Name), cancellationToken);
         var path = lab.Store.KubeconfigOf(lab.Spec.Name) + "." + machine.Name;
         var address = System.Net.IPAddress.Parse(machine.Address);
-        await File.WriteAllTextAsync(path, ServerLine().Replace(text, $"$1{MachineConfig.ApiServerUrl(address).ToString().TrimEnd('/')}"), cancellationToken);
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        PrivateFile.Write(path, ServerLine().Replace(text, $"$1{MachineConfig.ApiServerUrl(address).ToString().TrimEnd('/')}"));
         return path;
     }
 

@@ -18,7 +18,7 @@ internal static partial class LabRemains
     {
         var folder = store.FolderOf(lab);
         var machines = Names(folder)
-            .Concat(ControlGroups.MachinesOf(lab))
+            .Concat(ControlGroups.Host.MachinesOf(lab))
             .Concat(Names(Namespaces).Where(n => n.StartsWith($"trireme-{lab}-", StringComparison.Ordinal)).Select(n => n[$"trireme-{lab}-".Length..]))
             .Where(n => MachineName().IsMatch(n))
             .Distinct()
@@ -29,8 +29,9 @@ internal static partial class LabRemains
             : null;
     }
 
-    // Every file that a lab writes about itself holds addresses, and the third number of these is the lab's.
-    private static int? IndexOf(string folder)
+    /// <summary>The number of a lab, from what is in its folder; null when nothing tells.</summary>
+    /// <remarks>Every file that a lab writes about itself holds addresses, and the third number of these is the lab's.</remarks>
+    public static int? IndexOf(string folder)
     {
         if (!Directory.Exists(folder))
         {

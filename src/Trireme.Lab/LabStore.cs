@@ -1,19 +1,29 @@
 using System.Text.Json;
+using Trireme.Cluster;
+using Trireme.Lab.Network;
 
 namespace Trireme.Lab;
 
 /// <summary>Where labs live on the host: one folder each, with its description and everything its machines write.</summary>
+/// <remarks>
+/// Not below <see cref="MachineDirectory.DefaultRoot"/>: the host may be a machine of a real cluster too, and neither's removal may touch the other.
+/// </remarks>
 public sealed class LabStore(string root)
 {
+    private static readonly TimeSpan _poll = TimeSpan.FromMilliseconds(100);
+
     /// <summary>The folder that root's labs, or a user's simulated labs, live in.</summary>
     public static LabStore Default() => new(Environment.GetEnvironmentVariable("TRIREME_LABS") is { Length: > 0 } given
         ? given
         : Environment.IsPrivilegedProcess
-            ? "/var/lib/trireme/labs"
+            ? "/var/lib/trireme-labs"
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData), "trireme", "labs"));
 
     /// <summary>Folder of all labs.</summary>
     public string Root { get; } = Path.GetFullPath(root);
+
+    /// <summary>What of the host's network stands in the way of a lab; replaced in tests.</summary>
+    internal IHostNetwork Host { get; init; } = new HostNetwork();
 
     public string FolderOf(string lab) => Path.Combine(Root, lab);
 
@@ -76,11 +86,11 @@ public sealed class LabStore(string root)
             // What is left of it follows from the names that things bear.
         }
 
-        var taken = Names().Where(n => n != lab).Select(n => Find(n)?.Index ?? 0).ToHashSet();
+        var taken = Names().Where(n => n != lab).Select(IndexOf).ToHashSet();
         return LabRemains.Find(this, lab, Enumerable.Range(1, LabAddresses.MaxIndex).First(i => !taken.Contains(i)));
     }
 
-    /// <summary>Writes the description of a new lab, with the smallest number that no other lab on this host has.</summary>
+    /// <summary>Writes the description of a new lab, with the smallest number whose addresses nothing else on this host has.</summary>
     /// <exception cref="LabException">A lab of that name is there, or no number is free.</exception>
     public LabSpec Create(LabPlan plan)
     {
@@ -91,21 +101,28 @@ public sealed class LabStore(string root)
             throw new LabException($"lab \"{plan.Name}\" is there already");
         }
 
-        var taken = Names().Select(n => Find(n)?.Index ?? 0).ToHashSet();
-        for (var index = 1; index <= LabAddresses.MaxIndex; index++)
+        if (!plan.Simulated && Host.WhyNot(plan.Name) is { } reason)
         {
-            if (!taken.Contains(index))
-            {
-                var spec = plan.Lay(index);
-                Directory.CreateDirectory(FolderOf(plan.Name));
-                var temporary = SpecFile(plan.Name) + ".new";
-                File.WriteAllBytes(temporary, JsonSerializer.SerializeToUtf8Bytes(spec, LabJson.Default.LabSpec));
-                File.Move(temporary, SpecFile(plan.Name));
-                return spec;
-            }
+            throw new LabException(reason);
         }
 
-        throw new LabException($"{LabAddresses.MaxIndex} labs are there: remove one with 'trireme down --name NAME'");
+        var taken = Names().Select(IndexOf).ToHashSet();
+        for (var index = 1; index <= LabAddresses.MaxIndex; index++)
+        {
+            if (taken.Contains(index) || (!plan.Simulated && Host.IsTaken(new LabAddresses(index))))
+            {
+                continue;
+            }
+
+            // Keys of the cluster are in it, and what containers write.
+            var spec = plan.Lay(index);
+            PrivateFile.CreateDirectory(FolderOf(plan.Name));
+            File.SetUnixFileMode(FolderOf(plan.Name), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            PrivateFile.Write(SpecFile(plan.Name), JsonSerializer.SerializeToUtf8Bytes(spec, LabJson.Default.LabSpec));
+            return spec;
+        }
+
+        throw new LabException($"no range of addresses is free for one more lab ({Names().Count} are there): remove one with 'trireme down --name NAME'");
     }
 
     /// <summary>Removes what the lab wrote. Its processes and mounts must be gone.</summary>
@@ -123,21 +140,60 @@ public sealed class LabStore(string root)
         }
     }
 
-    /// <summary>Keeps other commands from building or removing the same lab at the same time.</summary>
-    /// <exception cref="LabException">Another command does.</exception>
-    public async Task<IDisposable> LockLabAsync(string lab, TimeProvider time, CancellationToken cancellationToken)
+    /// <summary>Removes the folder of all labs if there is none left.</summary>
+    public void DeleteIfEmpty()
     {
-        Directory.CreateDirectory(Root);
+        try
+        {
+            Directory.Delete(Root);
+        }
+        catch (IOException)
+        {
+            // Another lab is in it, or it is not there.
+        }
+    }
+
+    /// <summary>Keeps other commands from switching the same machine at the same time; waits for one that does.</summary>
+    /// <exception cref="LabException">Another command does for very long, or the lab is gone by now.</exception>
+    public async Task<IDisposable> LockMachineAsync(string lab, string machine, CancellationToken cancellationToken)
+    {
         for (var attempt = 0; ; attempt++)
         {
             try
             {
+                // It goes with the lab's folder: a lock that outlived it would let a machine be switched on in a lab that is gone.
+                return new FileStream(Path.Combine(FolderOf(lab), $".{machine}.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1);
+            }
+            catch (DirectoryNotFoundException)
+            {
+                throw new LabException($"there is no lab \"{lab}\" (any more): run 'trireme up' first");
+            }
+            catch (IOException) when (attempt < 600)
+            {
+                await Task.Delay(_poll, TimeProvider.System, cancellationToken);
+            }
+            catch (IOException)
+            {
+                throw new LabException($"another trireme command is at work on machine {machine} of lab \"{lab}\": wait until it is done");
+            }
+        }
+    }
+
+    /// <summary>Keeps other commands from building or removing the same lab at the same time.</summary>
+    /// <exception cref="LabException">Another command does.</exception>
+    public async Task<IDisposable> LockLabAsync(string lab, TimeProvider time, CancellationToken cancellationToken)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            try
+            {
+                Directory.CreateDirectory(Root);
                 return Lock(Path.Combine(Root, $".{lab}.lock"));
             }
             catch (IOException) when (attempt < 30)
             {
                 // One that was killed holds it for a moment longer.
-                await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken);
+                await Task.Delay(_poll, time, cancellationToken);
             }
             catch (IOException)
             {
@@ -147,6 +203,19 @@ public sealed class LabStore(string root)
     }
 
     private static FileStream Lock(string path) => new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+
+    // A damaged description must not stand in the way of other labs.
+    private int IndexOf(string lab)
+    {
+        try
+        {
+            return Find(lab)?.Index ?? 0;
+        }
+        catch (LabException)
+        {
+            return LabRemains.IndexOf(FolderOf(lab)) ?? 0;
+        }
+    }
 
     private string SpecFile(string lab) => Path.Combine(FolderOf(lab), "lab.json");
 }

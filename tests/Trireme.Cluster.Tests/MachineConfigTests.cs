@@ -70,6 +70,44 @@ public sealed class MachineConfigTests
     }
 
     [Fact]
+    public void An_init_that_is_given_again_keeps_the_addresses_that_it_does_not_name()
+    {
+        using var temporary = new TemporaryDirectory();
+        var directory = new MachineDirectory(temporary.Path);
+        (Config with { CreatedCluster = true, ControlPlaneEndpoint = "api.example.org:6443" }).Save(directory);
+        var again = MachineSetup.ForInit(directory, Config with { VirtualIP = null });
+        Assert.Equal((Config.VirtualIP, "api.example.org:6443"), (again.VirtualIP, again.ControlPlaneEndpoint));
+        var moved = MachineSetup.ForInit(directory, Config with { VirtualIP = IPAddress.Parse("10.0.0.101") });
+        Assert.Equal(IPAddress.Parse("10.0.0.101"), moved.VirtualIP);
+    }
+
+    [Fact]
+    public void Whatever_a_value_holds_the_file_reads_back()
+    {
+        var odd = Config with { Zone = "a\"b\\c: #\nd" };
+        Assert.Equal(odd.Zone, MachineConfig.Parse(odd.ToYaml(), "config.yaml").Zone);
+    }
+
+    [Theory]
+    [InlineData("zone-a", true)]
+    [InlineData("eu_1.B", true)]
+    [InlineData("", false)]
+    [InlineData("a b", false)]
+    [InlineData("a\"", false)]
+    [InlineData("-a", false)]
+    [InlineData("a0123456789012345678901234567890123456789012345678901234567890123", false)]
+    public void A_zone_is_the_value_of_a_label(string zone, bool valid) => Assert.Equal(valid, MachineConfig.IsZone(zone));
+
+    [Theory]
+    [InlineData("api.example.org:6443", true)]
+    [InlineData("10.0.0.5:443", true)]
+    [InlineData("[fd00::5]:6443", true)]
+    [InlineData("api.example.org", false)]
+    [InlineData("https://api.example.org:6443", false)]
+    [InlineData("api:99999", false)]
+    public void An_endpoint_is_a_host_and_a_port(string endpoint, bool valid) => Assert.Equal(valid, MachineConfig.IsEndpoint(endpoint));
+
+    [Fact]
     public void Each_role_runs_its_components()
     {
         Assert.Equal(MachineComponents.Order, MachineComponents.Of(Config));

@@ -1,4 +1,4 @@
-using Trireme.Lab.Network;
+using Trireme.Lab.Machines;
 
 namespace Trireme.Lab.Tests;
 
@@ -15,6 +15,7 @@ public sealed class MachineTests : IAsyncLifetime
         var store = new LabStore(_folder);
         var spec = new LabPlan($"t{Environment.ProcessId}", Servers: 3, Workers: 0, Zones: 3, Egress: false, Simulated: false).Lay(LabAddresses.MaxIndex);
         _lab = new LabHost(store, spec, "/bin/true");
+        Directory.CreateDirectory(store.FolderOf(spec.Name));
         try
         {
             await _lab.Network.CreateAsync(Cancelled);
@@ -89,6 +90,36 @@ public sealed class MachineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_machine_that_is_off_is_not_halted_and_starts_whatever_was_tried_on_it()
+    {
+        var machine = _lab.Machine("server-3");
+        await machine.SignalAsync(null, ComponentSignal.Stop, Cancelled);
+        Assert.True(machine.IsHalted);
+        await machine.PowerOffAsync(Cancelled);
+        foreach (var signal in new[] { ComponentSignal.Stop, ComponentSignal.Continue })
+        {
+            Assert.Contains("powered off", (await Assert.ThrowsAsync<LabException>(() => machine.SignalAsync(null, signal, Cancelled))).Message, StringComparison.Ordinal);
+        }
+
+        // As a halt that came between the look and the deed leaves it.
+        await ControlGroups.Host.FreezeAsync(ControlGroups.NameOf(_lab.Spec.Name, "server-3"), Cancelled);
+        await machine.PowerOnAsync(Cancelled);
+
+        Assert.Equal("server-3", await machine.RunAsync(["hostname"], Cancelled));
+    }
+
+    [Fact]
+    public async Task Two_commands_that_switch_a_machine_on_start_one_machine()
+    {
+        await _lab.Machine("server-3").PowerOffAsync(Cancelled);
+
+        await Task.WhenAll(_lab.Machine("server-3").PowerOnAsync(Cancelled), _lab.Machine("server-3").PowerOnAsync(Cancelled));
+
+        var starters = Directory.EnumerateDirectories("/proc").Count(d => Words(d).Contains(Path.Combine(_lab.Store.HostSideOf(_lab.Spec.Name, "server-3"), "init.sh"), StringComparison.Ordinal));
+        Assert.Equal(2, starters); // the one that holds the namespaces, and process 1 in them
+    }
+
+    [Fact]
     public async Task A_machine_sees_its_own_control_groups_as_the_root()
     {
         var groups = await _lab.Machine("server-1").RunAsync(["cat", "/proc/self/cgroup"], Cancelled);
@@ -124,6 +155,18 @@ public sealed class MachineTests : IAsyncLifetime
         Assert.DoesNotContain(_folder, await File.ReadAllTextAsync("/proc/self/mountinfo", Cancelled), StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateDirectories("/sys/fs/cgroup", _lab.Spec.Name, new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 3 }));
         Assert.False(Directory.Exists(_lab.Store.FolderOf(_lab.Spec.Name)));
+    }
+
+    private static string Words(string process)
+    {
+        try
+        {
+            return int.TryParse(Path.GetFileName(process), out _) ? File.ReadAllText(Path.Combine(process, "cmdline")) : "";
+        }
+        catch (IOException)
+        {
+            return ""; // it has ended meanwhile
+        }
     }
 
     private async Task<bool> ReachesAsync(string from, string address)

@@ -16,6 +16,12 @@ internal static class JoinRoles
         Bind("trireme:node-autoapprove-bootstrap", "system:certificates.k8s.io:certificatesigningrequests:nodeclient", BootstrapToken.Group),
         Bind("trireme:node-autoapprove-certificate-rotation", "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", "system:nodes"),
 
+        // A machine that joins looks whether its name is taken.
+        Manifest.Parse($"{Rbac}/clusterroles", $$$"""
+            {"apiVersion":"{{{Group}}}/v1","kind":"ClusterRole","metadata":{"name":"trireme:get-nodes"},"rules":[{"apiGroups":[""],"resources":["nodes"],"verbs":["get"]}]}
+            """),
+        Bind("trireme:get-nodes", "trireme:get-nodes", BootstrapToken.Group),
+
         // The proxy of a worker has its node's identity.
         Bind("trireme:node-proxier", "system:node-proxier", "system:nodes"),
         .. Read("kube-system", "trireme:join-config", "configmaps", JoinMaterial.ConfigName, BootstrapToken.Group),

@@ -145,8 +145,7 @@ public sealed class ApiBalancer : IDisposable
         var next = known.WithApiServers(listed, now);
         var changed = !next.ApiServers.Keys.Order().SequenceEqual(known.ApiServers.Keys.Order());
 
-        // The times need not be exact: writing the disk each time would wear it for nothing.
-        if (changed || known.ApiServers.Values.Any(seen => now - seen > KnownEndpoints.Retention / 4))
+        if (known.IsOutdatedBy(listed, now))
         {
             next.Save(_directory);
         }

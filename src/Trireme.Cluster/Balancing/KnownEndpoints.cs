@@ -31,6 +31,18 @@ public sealed record KnownEndpoints
         return servers.Count == 0 ? this : this with { ApiServers = servers };
     }
 
+    /// <summary>
+    /// Whether what the cluster lists now is worth a write: a server is new, or was last noted long ago. The times need not be exact, and an entry that is
+    /// not listed says nothing: writing the disk each time would wear it.
+    /// </summary>
+    public bool IsOutdatedBy(IReadOnlyCollection<IPEndPoint> listed, DateTimeOffset now) =>
+        listed.Any(server => !ApiServers.TryGetValue(server.ToString(), out var seen) || now - seen > Retention / 4)
+        || ApiServers.Count > WithApiServers(listed, now).ApiServers.Count;
+
+    /// <summary>Forgets an address that leads to a balancer and is no server, on whatever port.</summary>
+    public KnownEndpoints Without(IPAddress address) =>
+        this with { ApiServers = ApiServers.Where(s => !IPEndPoint.TryParse(s.Key, out var server) || !server.Address.Equals(address)).ToDictionary(StringComparer.Ordinal) };
+
     /// <summary>The API servers' addresses.</summary>
     public IEnumerable<IPEndPoint> ApiServerAddresses()
     {

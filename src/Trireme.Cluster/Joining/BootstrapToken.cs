@@ -10,6 +10,9 @@ public sealed partial record BootstrapToken(string Id, string Secret)
     /// <summary>Group that every token's user is in.</summary>
     public const string Group = "system:bootstrappers:trireme:default-node-token";
 
+    /// <summary>How long one that init makes is valid.</summary>
+    public static readonly TimeSpan Life = TimeSpan.FromHours(24);
+
     private const string Alphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
 
     /// <summary>Name of the Secret in kube-system that makes the token valid.</summary>

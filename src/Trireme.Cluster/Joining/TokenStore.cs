@@ -27,6 +27,10 @@ public sealed class TokenStore(IApiClient client)
         await Manifest.Of(JoinMaterial.Token(token, expires, description)).ApplyAsync(client, cancellationToken);
     }
 
+    /// <summary>Makes a token valid for as long as a new one is, also while the cluster is still coming up.</summary>
+    public Task RenewAsync(BootstrapToken token, string description, TimeProvider time, CancellationToken cancellationToken) =>
+        ApiRetry.RunAsync(stop => AddAsync(token, time.GetUtcNow() + BootstrapToken.Life, description, stop), time, cancellationToken);
+
     public async Task<IReadOnlyList<TokenInfo>> ListAsync(CancellationToken cancellationToken)
     {
         var secrets = await client.ListAsync<Secret>(JoinMaterial.System, new ListOptions { FieldSelector = "type=bootstrap.kubernetes.io/token" }, cancellationToken);

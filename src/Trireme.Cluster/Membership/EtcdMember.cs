@@ -35,7 +35,7 @@ public sealed record MachineRecord(string MachineId, Uri PeerUrl)
     public bool Keep { get; init; } = true;
 
     /// <summary>Whether a member's name is that of this machine.</summary>
-    public bool Owns(EtcdMember member) => MemberName.MachineIdOf(member.Name) == MemberName.Shorten(MachineId);
+    public bool Owns(EtcdMember member) => MemberName.MachineIdOf(member.Name) is { Length: > 0 } id && id == MemberName.Shorten(MachineId);
 }
 
 /// <summary>Names of members: the machine's name for people, a dash, and the first twelve digits of the machine id for everything else.</summary>

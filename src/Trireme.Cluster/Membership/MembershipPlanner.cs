@@ -104,7 +104,7 @@ public static class MembershipPlanner
 
         if (members.FirstOrDefault(m => m.IsLearner) is { } learner)
         {
-            return new MembershipStep.Wait($"another server is joining ({Describe(learner)})");
+            return new MembershipStep.Wait($"another server is joining ({Describe(learner)}); if it is lost, 'trireme phase etcd-remove --member {Describe(learner)}' on a server gives up on it");
         }
 
         return members.Any(m => m.HasPeerUrl(newcomer.PeerUrl))

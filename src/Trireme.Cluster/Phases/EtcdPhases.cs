@@ -65,6 +65,24 @@ public static class EtcdPhases
         context => [$"add a store member at {EtcdAddresses.PeerUrl(context.Config.AdvertiseAddress)} as learner, start it, and promote it when it has caught up"],
         JoinAsync);
 
+    /// <summary>Removes the member of a machine that is lost for good, so that it is no longer counted, or that others can join.</summary>
+    public static Phase Remove() => new(
+        "etcd-remove",
+        "a lost store member is given up",
+        context => [$"remove the store member {context.Member ?? "that --member names"}, if it is dead and the others go on without it"],
+        async (context, cancellationToken) =>
+        {
+            var name = context.Member ?? throw new PhaseException("--member is missing: 'trireme status' names the members");
+            using var members = EtcdMembers.Connect(context.Directory, context.Config.AdvertiseAddress, context.Time);
+            var gone = await new MemberRemoval(members, context.Time, context.Logger)
+                .RemoveLostAsync(name, Machine.ReadId(context.Directory), text => context.Say($"[etcd-remove] {text}"), cancellationToken);
+            if (gone.IsStarted)
+            {
+                var node = MemberName.MachineNameOf(gone.Name);
+                context.Say($"[etcd-remove] the cluster may still list Node {node}: 'kubectl delete node {node}' removes it");
+            }
+        });
+
     private static async Task JoinAsync(PhaseContext context, CancellationToken cancellationToken)
     {
         var machine = new MachineRecord(Machine.EnsureId(context.Directory), EtcdAddresses.PeerUrl(context.Config.AdvertiseAddress));

@@ -31,7 +31,17 @@ public static class JoinPhases
         async (context, cancellationToken) =>
         {
             var map = await WithTokenAsync(context, (c, stop) => c.GetAsync<ConfigMap>(JoinMaterial.System, JoinMaterial.ConfigName, stop), cancellationToken);
+            var merged = JoinMaterial.Merge(map, context.Config);
+            if (merged.AdvertiseAddress.Equals(merged.VirtualIP))
+            {
+                throw new PhaseException($"{merged.VirtualIP} is the virtual address of the cluster: give --advertise-address with an address that is this machine's own");
+            }
+
             context.Update(config => JoinMaterial.Merge(map, config));
+            if (merged.VirtualIP is { } virtualIP)
+            {
+                KnownEndpoints.Load(context.Directory).Without(virtualIP).Save(context.Directory);
+            }
         });
 
     public static Phase DownloadCertificates() => new(
@@ -148,7 +158,9 @@ public static class JoinPhases
         }
     }
 
-    private static async Task<T> WithTokenAsync<T>(PhaseContext context, Func<IApiClient, CancellationToken, Task<T>> request, CancellationToken cancellationToken)
+    /// <summary>Asks the cluster with the token, also while it is still coming up.</summary>
+    /// <exception cref="PhaseException">There is no token, or it is not valid.</exception>
+    internal static async Task<T> WithTokenAsync<T>(PhaseContext context, Func<IApiClient, CancellationToken, Task<T>> request, CancellationToken cancellationToken)
     {
         var token = context.Token ?? throw new PhaseException("Joining needs --token: 'trireme token create' on a server prints one");
         using var client = context.CreateTokenClient(token);

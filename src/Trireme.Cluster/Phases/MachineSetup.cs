@@ -13,7 +13,12 @@ public static class MachineSetup
         {
             EnsureSameName(directory, present, wanted);
             return present.CreatedCluster
-                ? Continue(present, wanted) with { VirtualIP = wanted.VirtualIP, ControlPlaneEndpoint = wanted.ControlPlaneEndpoint }
+                ? Continue(present, wanted) with
+                {
+                    // What is not said again stays: the other machines know the cluster by it.
+                    VirtualIP = wanted.VirtualIP ?? present.VirtualIP,
+                    ControlPlaneEndpoint = wanted.ControlPlaneEndpoint ?? present.ControlPlaneEndpoint,
+                }
                 : throw new PhaseException($"This machine has joined a cluster ({directory.Root}): a second one is not made over it. Run 'trireme reset' first");
         }
 

@@ -48,6 +48,9 @@ public sealed class PhaseContext : IDisposable
     /// <summary>Image archive to import into containerd; null for none.</summary>
     public string? ImageArchive { get; init; }
 
+    /// <summary>Store member that the user gave up; null when none was named.</summary>
+    public string? Member { get; init; }
+
     /// <summary>The machine's configuration as it is now.</summary>
     public MachineConfig Config
     {

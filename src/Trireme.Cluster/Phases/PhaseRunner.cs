@@ -1,5 +1,4 @@
 using System.Globalization;
-using Trireme.Client;
 
 namespace Trireme.Cluster.Phases;
 
@@ -35,7 +34,7 @@ public static class PhaseRunner
         {
             await phase.Run(context, cancellationToken);
         }
-        catch (Exception e) when (e is ApiException or ApiUnavailableException or IOException or UnauthorizedAccessException or FormatException or InvalidOperationException)
+        catch (Exception e) when (e is not PhaseException && ExpectedFailure.Is(e))
         {
             throw new PhaseException($"[{phase.Name}] {e.Message}", e);
         }

@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using System.Text;
 using System.Text.RegularExpressions;
+using Trireme.Cluster.Balancing;
 using Trireme.Cluster.Supervision;
 
 namespace Trireme.Cluster.Phases;
@@ -15,6 +17,14 @@ public static partial class PreflightPhase
 
     private const string DiskProbe = ".fsync";
 
+    private const string Etcd = "etcd";
+
+    // Its package starts one, on the very ports.
+    private const string EtcdService = "systemctl disable --now etcd";
+
+    // sun_path of sockaddr_un without the zero at its end.
+    private const int MaxSocketPath = 107;
+
     // etcd's own advice for a disk that holds it; a slower one works and makes every write slow.
     private static readonly TimeSpan _slowDisk = TimeSpan.FromMilliseconds(10);
 
@@ -23,7 +33,7 @@ public static partial class PreflightPhase
     private static IEnumerable<string> Plan(PhaseContext context)
     {
         var problems = Problems(context).ToList();
-        return problems.Count == 0 ? ["find nothing that stands in the way"] : problems.Select(p => $"stop: {p}");
+        return problems.Count == 0 ? ["find nothing that stands in the way, and load the kernel's modules for bridges and images"] : problems.Select(p => $"stop: {p}");
     }
 
     private static async Task RunAsync(PhaseContext context, CancellationToken cancellationToken)
@@ -32,6 +42,12 @@ public static partial class PreflightPhase
         if (problems.Count > 0)
         {
             throw new PhaseException(string.Join("\n", problems));
+        }
+
+        await KernelModules.LoadAsync(cancellationToken);
+        if (KernelModules.Missing() is { } module)
+        {
+            context.Say($"[preflight] {module}");
         }
 
         if (context.Config.IsServer)
@@ -64,12 +80,22 @@ public static partial class PreflightPhase
 
         if (MissingPackages(config) is { Count: > 0 } missing)
         {
-            yield return $"Missing: {string.Join(", ", missing.Select(m => m.Program))}. Install with: apt-get install {string.Join(' ', missing.Select(m => m.Package).Distinct())}";
+            yield return $"Missing: {string.Join(", ", missing.Select(m => m.Program))}. Install with: apt-get install {string.Join(' ', missing.Select(m => m.Package).Distinct())}{(missing.Any(m => m.Program == "etcd") ? " && " + EtcdService : "")}";
         }
 
         if (DataDirectoryProblem(context.Directory) is { } foreign)
         {
             yield return foreign;
+        }
+
+        if (TooLong(context.Directory) is { } tooLong)
+        {
+            yield return tooLong;
+        }
+
+        if (config.AdvertiseAddress.Equals(config.VirtualIP))
+        {
+            yield return $"--virtual-ip {config.VirtualIP} is this machine's own address: give one that no machine has, in the same network";
         }
 
         if (!HasAddress(config.AdvertiseAddress))
@@ -78,9 +104,12 @@ public static partial class PreflightPhase
         }
         else if (!HasSupervisor(context.Directory))
         {
-            foreach (var port in UsedPorts(config))
+            foreach (var port in WantedPorts(config))
             {
-                yield return port;
+                if (IsUsed(port))
+                {
+                    yield return $"Port {port.Number} on {port.Address}, which {port.What} needs, is in use: 'ss -ltnp sport = :{port.Number}' shows by whom{(port.What == Etcd ? $"; if by Debian's own etcd: {EtcdService}" : "")}";
+                }
             }
         }
     }
@@ -132,42 +161,60 @@ public static partial class PreflightPhase
 
     private static bool HasSupervisor(MachineDirectory directory) => ProcessLauncher.Recall(directory.PidFileOf("supervisor")) is not null;
 
-    private static IEnumerable<string> UsedPorts(MachineConfig config)
+    /// <summary>A port that a component listens on.</summary>
+    internal readonly record struct WantedPort(IPAddress Address, int Number, string What);
+
+    /// <summary>Every port that the components of a machine listen on.</summary>
+    internal static IEnumerable<WantedPort> WantedPorts(MachineConfig config)
     {
-        (IPAddress Address, int Port, string What, bool OnServer)[] wanted =
-        [
-            (config.AdvertiseAddress, Ports.ApiServer, "the API server", true),
-            (IPAddress.Loopback, Ports.Balancer, "the API balancer", false),
-            (config.AdvertiseAddress, Ports.EtcdClient, "etcd", true),
-            (config.AdvertiseAddress, Ports.EtcdPeer, "etcd", true),
-            (config.AdvertiseAddress, Ports.Kubelet, "the kubelet", false),
-            (IPAddress.Loopback, Ports.KubeletHealthz, "the kubelet", false),
-        ];
-        foreach (var (address, port, what, onServer) in wanted)
+        if (config.IsServer)
         {
-            if (onServer && !config.IsServer)
+            yield return new(config.AdvertiseAddress, Ports.ApiServer, "the API server");
+            yield return new(IPAddress.Loopback, Ports.ApiServer, "the API server");
+            if (config.VirtualIP is { } virtualIP)
             {
-                continue;
+                yield return new(virtualIP, Ports.ApiServer, "the API balancer");
             }
 
-            using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
-            string? problem = null;
-            try
-            {
-                socket.Bind(new IPEndPoint(address, port));
-                socket.Listen();
-            }
-            catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
-            {
-                problem = $"Port {port} on {address}, which {what} needs, is in use: 'ss -ltnp sport = :{port}' shows by whom";
-            }
-
-            if (problem is not null)
-            {
-                yield return problem;
-            }
+            yield return new(config.AdvertiseAddress, Ports.EtcdClient, Etcd);
+            yield return new(IPAddress.Loopback, Ports.EtcdClient, Etcd);
+            yield return new(config.AdvertiseAddress, Ports.EtcdPeer, Etcd);
+            yield return new(IPAddress.Loopback, Ports.EtcdMetrics, Etcd);
+            yield return new(IPAddress.Loopback, Ports.ControllerManager, "the controller manager");
+            yield return new(IPAddress.Loopback, Ports.Scheduler, "the scheduler");
         }
+
+        yield return new(IPAddress.Loopback, Ports.Balancer, "the API balancer");
+        yield return new(IPAddress.Any, Ports.Kubelet, "the kubelet");
+        yield return new(IPAddress.Loopback, Ports.KubeletHealthz, "the kubelet");
+        yield return new(IPAddress.Loopback, Ports.ProxyHealthz, "the proxy");
+    }
+
+    /// <summary>Whether somebody listens there. The address may be one that the machine does not have yet.</summary>
+    internal static bool IsUsed(WantedPort port)
+    {
+        using var socket = new Socket(port.Address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+        SocketOptions.AllowForeignAddress(socket);
+        try
+        {
+            socket.Bind(new IPEndPoint(port.Address, port.Number));
+            socket.Listen();
+            return false;
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            return true;
+        }
+    }
+
+    /// <summary>Sockets have short names in the kernel; the longest of a machine's must fit.</summary>
+    internal static string? TooLong(MachineDirectory directory)
+    {
+        var longest = new[] { directory.SupervisorSocket, directory.ContainerdSocket + ".ttrpc" }.MaxBy(Encoding.UTF8.GetByteCount)!;
+        return Encoding.UTF8.GetByteCount(longest) is var length && length > MaxSocketPath
+            ? $"--data-dir {directory.Root} is too long by {length - MaxSocketPath} characters: sockets in it could not be opened"
+            : null;
     }
 
     private static TimeSpan MeasureDisk(PhaseContext context)

@@ -19,7 +19,7 @@ public static class Workflows
         [ComponentPhases.Start("start-components", [.. _controlPlane, .. _node])],
         [
             ClusterPhases.UploadConfig(), ClusterPhases.UploadCertificates(), ClusterPhases.Token(), ClusterPhases.ClusterInfo(),
-            ClusterPhases.Addons(), ContainerdPhase.Images(), ClusterPhases.MarkControlPlane(),
+            ClusterPhases.Addons(), ContainerdPhase.Images(), NodeNamePhases.MarkControlPlane(),
         ],
     ];
 
@@ -31,6 +31,7 @@ public static class Workflows
     [
         [PreflightPhase.Create()],
         [JoinPhases.Discovery()],
+        [NodeNamePhases.Check()],
         [JoinPhases.DownloadConfig()],
         [JoinPhases.DownloadCertificates()],
         [CertificatePhases.Certificates()],
@@ -38,7 +39,7 @@ public static class Workflows
         [ComponentPhases.Start("start-node", _node)],
         [EtcdPhases.Join(), ContainerdPhase.Images()],
         [ComponentPhases.Start("start-control-plane", [MachineComponents.ApiServer, .. _controlPlane])],
-        [ComponentPhases.WaitApi(), ClusterPhases.MarkControlPlane()],
+        [ComponentPhases.WaitApi(), NodeNamePhases.MarkControlPlane()],
     ];
 
     /// <summary>A machine that only runs pods.</summary>
@@ -46,14 +47,15 @@ public static class Workflows
     [
         [PreflightPhase.Create()],
         [JoinPhases.Discovery()],
+        [NodeNamePhases.Check()],
         [JoinPhases.DownloadConfig()],
         [JoinPhases.KubeletBootstrap()],
         [CertificatePhases.Kubeconfigs(), ContainerdPhase.Configuration()],
         [ComponentPhases.Start("start-node", _node)],
-        [ContainerdPhase.Images()],
+        [ContainerdPhase.Images(), NodeNamePhases.Mark()],
     ];
 
     /// <summary>Every phase by its name, for running one alone.</summary>
     public static IReadOnlyList<Phase> All { get; } =
-        [.. Init.Concat(JoinServer).Concat(JoinWorker).SelectMany(stage => stage).DistinctBy(phase => phase.Name)];
+        [.. Init.Concat(JoinServer).Concat(JoinWorker).SelectMany(stage => stage).Append(EtcdPhases.Remove()).DistinctBy(phase => phase.Name)];
 }

@@ -20,8 +20,7 @@ public sealed class CertificateAuthority : IDisposable
         Pem = pem;
         _time = time;
         _certificate = X509Certificate2.CreateFromPem(pem.CertificatePem);
-        _key = ECDsa.Create();
-        _key.ImportFromPem(pem.PrivateKeyPem);
+        _key = EcKey.Parse(pem.PrivateKeyPem);
         _generator = X509SignatureGenerator.CreateForECDsa(_key);
     }
 
@@ -39,6 +38,19 @@ public sealed class CertificateAuthority : IDisposable
     public static CertificateAuthority Create(string commonName, TimeProvider time)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        return Create(commonName, key, time);
+    }
+
+    /// <summary>Makes the certificate of an authority whose key is there. What the key has signed before is valid under it as well.</summary>
+    /// <exception cref="CryptographicException">The text is no EC key.</exception>
+    public static CertificateAuthority Create(string commonName, string keyPem, TimeProvider time)
+    {
+        using var key = EcKey.Parse(keyPem);
+        return Create(commonName, key, time);
+    }
+
+    private static CertificateAuthority Create(string commonName, ECDsa key, TimeProvider time)
+    {
         var request = new CertificateRequest(DistinguishedName(commonName, []), key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         request.CertificateExtensions.Add(

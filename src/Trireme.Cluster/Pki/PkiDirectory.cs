@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 
 namespace Trireme.Cluster.Pki;
@@ -25,8 +26,11 @@ public sealed class PkiDirectory(string root, TimeProvider time, ILogger logger)
     public string PathOf(string name) => Path.Combine(Root, name);
 
     /// <summary>Makes the three authorities and the service-account key where they are missing.</summary>
-    /// <remarks>An authority whose certificate is there without its key (a worker has only <c>ca.crt</c>) is an error here.</remarks>
-    /// <exception cref="InvalidOperationException">Only half of an authority is there.</exception>
+    /// <remarks>
+    /// An authority whose certificate is there without its key (a worker has only <c>ca.crt</c>) is an error here. A key alone is what an earlier run left
+    /// that was killed between the two, and is taken up.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">An authority's key is missing, or a file of it is damaged.</exception>
     public void EnsureAuthorities()
     {
         EnsureAuthority(ClusterCa, "kubernetes");
@@ -65,9 +69,9 @@ public sealed class PkiDirectory(string root, TimeProvider time, ILogger logger)
     }
 
     /// <summary>Loads an authority with its key; the caller disposes it.</summary>
-    /// <exception cref="InvalidOperationException">It is not there.</exception>
-    public CertificateAuthority LoadAuthority(string name) => CertificateAuthority.Load(
-        PemKeyPair.TryLoad(PathOf(name)) ?? throw new InvalidOperationException($"Certificate authority {PathOf(name)}.crt or its key is missing"), time);
+    /// <exception cref="InvalidOperationException">It is not there, or damaged.</exception>
+    public CertificateAuthority LoadAuthority(string name) => Load(
+        PathOf(name), PemKeyPair.TryLoad(PathOf(name)) ?? throw new InvalidOperationException($"Certificate authority {PathOf(name)}.crt or its key is missing"));
 
     /// <summary>Whether this machine holds the cluster authority's key, as every server does and no worker.</summary>
     public bool HasAuthorityKey => File.Exists(PathOf(ClusterCa) + ".key");
@@ -77,18 +81,32 @@ public sealed class PkiDirectory(string root, TimeProvider time, ILogger logger)
         var path = PathOf(name);
         if (PemKeyPair.TryLoad(path) is { } present)
         {
-            CertificateAuthority.Load(present, time).Dispose();
+            Load(path, present).Dispose();
             return;
         }
 
-        if (File.Exists(path + ".crt") || File.Exists(path + ".key"))
+        if (File.Exists(path + ".crt"))
         {
-            throw new InvalidOperationException($"Only half of the certificate authority {path} is there: restore the other file or remove both");
+            throw new InvalidOperationException($"The certificate authority {path}.crt is there without its key: restore the key from another server or a backup, or remove both");
         }
 
-        using var authority = CertificateAuthority.Create(commonName, time);
-        authority.Pem.Save(path);
+        using var authority = File.Exists(path + ".key") ? Guard(path, () => CertificateAuthority.Create(commonName, File.ReadAllText(path + ".key"), time)) : CertificateAuthority.Create(commonName, time);
+        authority.Pem.Save(path, durable: true);
         logger.LogInformation("Made certificate authority {Name}", name);
+    }
+
+    private CertificateAuthority Load(string path, PemKeyPair pem) => Guard(path, () => CertificateAuthority.Load(pem, time));
+
+    private static CertificateAuthority Guard(string path, Func<CertificateAuthority> load)
+    {
+        try
+        {
+            return load();
+        }
+        catch (CryptographicException e)
+        {
+            throw new InvalidOperationException($"Certificate authority {path}.crt or {path}.key is damaged ({e.Message.TrimEnd('.')}): restore both from another server or a backup", e);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Security.Cryptography;
 using Trireme.Api.Models.Coordination.V1;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Api.Models.Discovery.V1;
@@ -30,7 +31,7 @@ public sealed class ClusterStatusReader(IApiClient client, MachineDirectory? dir
         var membersTask = TryAsync(MembersAsync, "Store members", warnings, cancellationToken);
         var nodes = (await nodesTask ?? []).Select(Read).OrderBy(n => n.Name, StringComparer.Ordinal).ToList();
         var members = await membersTask;
-        var servers = await ApiServersAsync(await sliceTask, cancellationToken);
+        var servers = await ApiServersAsync(await sliceTask, warnings, cancellationToken);
         var leases = (await leasesTask ?? []).Where(l => _elected.Contains(l.Metadata.Name)).Select(Read).ToList();
         var quorum = members is null ? default(Quorum?) : Quorum.Of(members);
         var zones = Zones(nodes, members, quorum);
@@ -79,22 +80,32 @@ public sealed class ClusterStatusReader(IApiClient client, MachineDirectory? dir
         }
     }
 
-    private async Task<IReadOnlyList<ApiServerStatus>> ApiServersAsync(EndpointSlice? slice, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<ApiServerStatus>> ApiServersAsync(EndpointSlice? slice, List<string> warnings, CancellationToken cancellationToken)
     {
         var listed = (slice?.Endpoints ?? []).SelectMany(e => e.Addresses ?? [])
             .Select(a => IPAddress.TryParse(a, out var address) ? new IPEndPoint(address, slice?.Ports?.FirstOrDefault()?.Port ?? Ports.ApiServer) : null)
             .OfType<IPEndPoint>();
         var known = directory is null ? [] : KnownEndpoints.Load(directory).ApiServerAddresses();
-        var virtualIP = directory is null ? null : MachineConfig.TryLoad(directory)?.VirtualIP;
+        var virtualIP = Config(warnings)?.VirtualIP;
         var all = listed.Concat(known).Where(a => !a.Address.Equals(virtualIP)).Distinct().OrderBy(a => a.ToString(), StringComparer.Ordinal).ToList();
         if (directory is null || !File.Exists(Path.Combine(directory.Pki, "ca.crt")))
         {
             return [.. all.Select(a => new ApiServerStatus(a.ToString(), true, null))];
         }
 
-        using var http = new HttpClient(ServerCredentials.CreateHandler(
-            await File.ReadAllTextAsync(Path.Combine(directory.Pki, "ca.crt"), cancellationToken), PemKeyPair.TryLoad(Path.Combine(directory.Pki, ServerCertificates.Supervisor))));
-        http.Timeout = _timeout;
+        SocketsHttpHandler handler;
+        try
+        {
+            handler = ServerCredentials.CreateHandler(
+                await File.ReadAllTextAsync(Path.Combine(directory.Pki, "ca.crt"), cancellationToken), PemKeyPair.TryLoad(Path.Combine(directory.Pki, ServerCertificates.Supervisor)));
+        }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            warnings.Add($"API servers cannot be asked: {directory.Pki}/ca.crt or {ServerCertificates.Supervisor}.crt is damaged ({e.Message.TrimEnd('.')})");
+            return [.. all.Select(a => new ApiServerStatus(a.ToString(), false, "not asked"))];
+        }
+
+        using var http = new HttpClient(handler) { Timeout = _timeout };
         return await Task.WhenAll(all.Select(async address =>
         {
             try
@@ -108,6 +119,19 @@ public sealed class ClusterStatusReader(IApiClient client, MachineDirectory? dir
                 return new ApiServerStatus(address.ToString(), false, e is OperationCanceledException ? "no answer" : e.Message);
             }
         }));
+    }
+
+    private MachineConfig? Config(List<string> warnings)
+    {
+        try
+        {
+            return directory is null ? null : MachineConfig.TryLoad(directory);
+        }
+        catch (FormatException e)
+        {
+            warnings.Add(e.Message);
+            return null;
+        }
     }
 
     private static MemberStatus Read(EtcdMember member) => new(
@@ -176,8 +200,7 @@ public sealed class ClusterStatusReader(IApiClient client, MachineDirectory? dir
         {
             return await read(either.Token);
         }
-        catch (Exception e) when (e is ApiException or ApiUnavailableException or MembershipException or IOException
-            || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested && (e is OperationCanceledException || ExpectedFailure.Is(e)))
         {
             lock (warnings)
             {

@@ -1,8 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
+using Trireme.Cluster.Balancing;
 using Trireme.Cluster.Membership;
 using Trireme.Cluster.Phases;
+using Trireme.Cluster.Pki;
 using Trireme.Cluster.Supervision;
 
 namespace Trireme.Cluster.Reset;
@@ -11,21 +14,26 @@ namespace Trireme.Cluster.Reset;
 /// Takes a machine out of its cluster and removes every trace: (1) its store member and node leave the cluster, (2) the supervisor and its components end,
 /// (3) containers end, (4) mounts, pod network namespaces, rules and control groups go, (5) the data directory goes.
 /// </summary>
-/// <remarks>Every step is best effort and may be repeated: a machine that is half gone is removed by running it again.</remarks>
+/// <remarks>
+/// Nothing is touched before the first step is done: a member whose data is gone counts on, and may cost the others their quorum. Every other step is best
+/// effort and may be repeated: a machine that is half gone is removed by running it again.
+/// </remarks>
 public sealed class MachineReset(MachineDirectory directory, ILoggerFactory loggerFactory, TimeProvider time, Action<string> say)
 {
-    private static readonly TimeSpan _leavePatience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan _nodePatience = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan _stopPatience = TimeSpan.FromSeconds(60);
 
-    // Of the proxy's rules and pod network; a machine has one of each.
-    private static readonly string[][] _network = [["nft", "delete", "table", "ip", "trireme-proxy"], ["ip", "link", "delete", "cni0"]];
+    // Of the proxy's rules, pod network and routes (which bear its mark); a machine has one of each.
+    private static readonly string[][] _network = [["nft", "delete", "table", "ip", "trireme-proxy"], ["ip", "link", "delete", "cni0"], ["ip", "route", "flush", "proto", "84"]];
 
     private readonly ILogger _logger = loggerFactory.CreateLogger("Reset");
 
     /// <param name="keepMembership">Leaves the cluster's records alone, for a cluster that is gone as a whole.</param>
     /// <param name="cancellationToken">Stops between two steps.</param>
+    /// <exception cref="PhaseException">There is no machine in the directory, or the cluster cannot let it go; nothing was touched.</exception>
     public async Task RunAsync(bool keepMembership, CancellationToken cancellationToken)
     {
+        EnsureMachine(directory);
         MachineConfig? config = null;
         try
         {
@@ -38,7 +46,14 @@ public sealed class MachineReset(MachineDirectory directory, ILoggerFactory logg
 
         if (config is { IsServer: true, EtcdMember.Length: > 0 } && !keepMembership)
         {
-            await LeaveAsync(config, cancellationToken);
+            if (IsAlone(config))
+            {
+                say("this is the only store member: the cluster ends with it");
+            }
+            else
+            {
+                await LeaveAsync(config, cancellationToken);
+            }
         }
         else if (config is { IsServer: false } && !keepMembership)
         {
@@ -78,22 +93,67 @@ public sealed class MachineReset(MachineDirectory directory, ILoggerFactory logg
         }
     }
 
+    /// <summary>Checks that the directory holds a machine.</summary>
+    /// <exception cref="PhaseException">It does not: a mistyped one must not cost the host its network rules.</exception>
+    public static void EnsureMachine(MachineDirectory directory)
+    {
+        if (!File.Exists(directory.MachineId) && !File.Exists(directory.Config))
+        {
+            throw new PhaseException(Directory.Exists(directory.Root)
+                ? $"{directory.Root} holds no machine of ours and is left alone: give --data-dir"
+                : $"{directory.Root} does not exist, so there is nothing to reset: give --data-dir if the machine is elsewhere");
+        }
+    }
+
+    // A store that was never finished, or that nobody else has joined, has nobody to tell.
+    private bool IsAlone(MachineConfig config) => config.CreatedCluster
+        && (!config.EtcdJoinsExisting
+            || (KnownEndpoints.Load(directory).EtcdServers is [var only] && only == EtcdAddresses.ClientUrl(config.AdvertiseAddress).GetLeftPart(UriPartial.Authority)));
+
     private async Task LeaveAsync(MachineConfig config, CancellationToken cancellationToken)
     {
-        using var timeout = new CancellationTokenSource(_leavePatience, time);
+        try
+        {
+            using var members = EtcdMembers.Connect(directory, config.AdvertiseAddress, time);
+            await LeaveAsync(members, config, cancellationToken);
+        }
+        catch (Exception e) when (e is PhaseException or IOException or CryptographicException)
+        {
+            throw new PhaseException($"This machine is still a part of its cluster. {e.Message}, or give --keep-membership if the cluster is gone as a whole", e);
+        }
+    }
+
+    /// <summary>Takes the machine out of the cluster.</summary>
+    /// <exception cref="PhaseException">The cluster cannot let it go; it is a part of it as before.</exception>
+    internal async Task LeaveAsync(IEtcdMembers members, MachineConfig config, CancellationToken cancellationToken)
+    {
+        var machine = new MachineRecord(Machine.ReadId(directory), EtcdAddresses.PeerUrl(config.AdvertiseAddress));
+        var left = await new MemberRemoval(members, time, _logger).RunAsync(machine, say, cancellationToken);
+        if (left.Any(machine.Owns))
+        {
+            say("this is the last store member: the cluster ends with it");
+            return;
+        }
+
+        say($"left the store, which has {left.Count} members now");
+        await DeleteNodeAsync(config, cancellationToken);
+    }
+
+    private async Task DeleteNodeAsync(MachineConfig config, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(_nodePatience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         try
         {
+            // The own API server comes last: its nearest store member is the one that has just left.
             using var context = new PhaseContext(directory, config, loggerFactory, time);
-            await context.Admin().DeleteAsync<Api.Models.Core.V1.Node>(null, config.Name, null, either.Token);
-            using var members = EtcdMembers.Connect(directory, config.AdvertiseAddress, time);
-            var machine = new MachineRecord(Machine.ReadId(directory), EtcdAddresses.PeerUrl(config.AdvertiseAddress));
-            var left = await new MembershipExecutor(members, time, _logger) { Progress = say }.RemoveAsync(machine, either.Token);
-            say(left.Any(machine.Owns) ? "this is the last store member: the cluster ends with it" : $"left the store, which has {left.Count} members now");
+            var own = MachineConfig.ApiServerUrl(config.AdvertiseAddress);
+            using var client = context.CreateClient([.. context.ServerUrls().OrderBy(u => u == own)], ServerCertificates.Admin);
+            await client.DeleteAsync<Api.Models.Core.V1.Node>(null, config.Name, null, either.Token);
         }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested && (e is OperationCanceledException || ExpectedFailure.Is(e)))
         {
-            say($"the cluster was not told that this machine leaves: {e.Message}");
+            say($"the cluster still lists Node {config.Name} ({e.Message}): 'kubectl delete node {config.Name}' removes it");
         }
     }
 
@@ -223,6 +283,19 @@ public sealed class MachineReset(MachineDirectory directory, ILoggerFactory logg
         {
             try
             {
+                // What tells that the directory is ours goes last, so that an interrupted removal can be taken up.
+                foreach (var entry in Directory.EnumerateFileSystemEntries(directory.Root).Where(e => e != directory.MachineId).ToList())
+                {
+                    if (Directory.Exists(entry))
+                    {
+                        Directory.Delete(entry, recursive: true);
+                    }
+                    else
+                    {
+                        File.Delete(entry);
+                    }
+                }
+
                 Directory.Delete(directory.Root, recursive: true);
                 return;
             }

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Trireme.Client;
@@ -19,23 +17,31 @@ internal sealed class CertificateRotation(MachineDirectory directory, Func<Machi
 {
     // Certificates live for a year: an hour more or less is nothing, and a failed attempt has months to be repeated in.
     private static readonly TimeSpan _interval = TimeSpan.FromHours(1);
+
+    // A machine that was off for long may have little time left, and a cluster that does not answer yet will soon.
+    private static readonly TimeSpan _firstRetry = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(1);
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
+        // At once, and on a server before anything waits: components that start now must not start with certificates that ended while the machine was off.
+        var retry = _firstRetry;
         while (true)
         {
-            // Not at once: while init or join run they make the certificates themselves.
-            await Task.Delay(_interval, time, cancellationToken);
+            var interval = _interval;
             try
             {
                 await RenewAsync(cancellationToken);
+                retry = _firstRetry;
             }
-            catch (Exception e) when (e is IOException or InvalidOperationException or CryptographicException or ApiException or ApiUnavailableException or JsonException
-                || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+            catch (Exception e) when ((e is OperationCanceledException && !cancellationToken.IsCancellationRequested) || ExpectedFailure.Is(e))
             {
-                logger.LogWarning("Certificates were not renewed and are tried again in {Interval}: {Reason}", _interval, e.Message);
+                interval = retry;
+                retry = retry * 2 < _interval ? retry * 2 : _interval;
+                logger.LogWarning("Certificates were not renewed and are tried again in {Interval}: {Reason}", interval, e.Message);
             }
+
+            await Task.Delay(interval, time, cancellationToken);
         }
     }
 

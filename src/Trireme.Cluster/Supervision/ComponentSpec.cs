@@ -24,7 +24,9 @@ public sealed record ComponentSpec(string Name, string Command, IReadOnlyList<st
     public IReadOnlyList<string> RemovedBeforeStart { get; init; } = [];
 
     /// <summary>The log is moved aside to <c>NAME.log.1</c> when it has grown to this.</summary>
-    public long MaxLogBytes { get; init; } = 32 << 20;
+    public long MaxLogBytes { get; init; } = DefaultMaxLogBytes;
+
+    public const long DefaultMaxLogBytes = 32 << 20;
 }
 
 /// <summary>Signals that the supervisor sends; values are those of Linux.</summary>

@@ -49,14 +49,16 @@ public sealed class ComponentUnit
 
     public string Name => _spec.Name;
 
-    /// <summary>Whether it runs with another command line than it would be started with now. Unknown, and so false, for one that was adopted.</summary>
+    /// <summary>Whether it runs with another command line than it would be started with now.</summary>
     public bool IsStale
     {
         get
         {
             lock (_lock)
             {
-                return _process is not null && _started is not null && !_started.SequenceEqual(_spec.Arguments);
+                // Of one that was adopted the kernel knows the command line. Until it is the program it is a shell that prepares it.
+                var started = _started ?? (_process?.CommandLine() is [var program, .. var arguments] && program == _spec.Command ? arguments : null);
+                return _process is not null && started is not null && !started.SequenceEqual(_spec.Arguments);
             }
         }
     }
@@ -192,20 +194,8 @@ public sealed class ComponentUnit
         }
     }
 
-    /// <summary>Moves the log aside when it has grown too large. What is written between copy and truncation is lost.</summary>
-    public void RotateLog()
-    {
-        var file = new FileInfo(_logFile);
-        if (!file.Exists || file.Length < Spec.MaxLogBytes)
-        {
-            return;
-        }
-
-        // Truncated in place, not renamed: the component keeps its descriptor, and appends at the new end.
-        File.Copy(_logFile, _logFile + ".1", overwrite: true);
-        using var stream = new FileStream(_logFile, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
-        stream.SetLength(0);
-    }
+    /// <summary>Moves the log aside when it has grown too large.</summary>
+    public void RotateLog() => LogFile.Rotate(_logFile, Spec.MaxLogBytes);
 
     private async Task RunOnceAsync(CancellationToken cancellationToken)
     {

@@ -22,6 +22,21 @@ public readonly partial record struct LinuxProcess(int Pid, long StartTime)
     /// <summary>Whether it was stopped by SIGSTOP.</summary>
     public bool IsStopped => ReadStat(Pid) is (_, 'T');
 
+    /// <summary>Program and arguments that it was started with; null when it is gone.</summary>
+    public string[]? CommandLine()
+    {
+        try
+        {
+            // Each word ends with a zero.
+            var words = File.ReadAllText($"/proc/{Pid}/cmdline").Split('\0');
+            return IsAlive ? words[..^1] : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Sends a signal to this very process; false when it is gone.</summary>
     /// <exception cref="Win32Exception">It exists and may not be signalled.</exception>
     public bool Send(Signal signal)

@@ -21,7 +21,6 @@ public sealed record SupervisorOptions(MachineDirectory Directory);
 public sealed class SupervisorHost
 {
     private static readonly TimeSpan _logInterval = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan _refreshInterval = TimeSpan.FromSeconds(10);
 
     private readonly MachineDirectory _directory;
     private readonly ILogger _logger;
@@ -60,6 +59,8 @@ public sealed class SupervisorHost
             PrivateFile.Write(directory.PidFileOf("supervisor"), $"{self.Pid} {self.StartTime}\n");
         }
 
+        // Nothing loads them after a reboot.
+        await KernelModules.LoadAsync(cancellationToken);
         var host = new SupervisorHost(directory, config, Programs.Detect(), loggerFactory, time);
         await host.RunAsync(cancellationToken);
     }
@@ -73,7 +74,7 @@ public sealed class SupervisorHost
         var members = new EtcdMemberWatch(_directory, _config, _time, _logger);
         List<Task> loops =
         [
-            new ControlServer(_directory.SupervisorSocket, HandleAsync, _logger).RunAsync(leave),
+            KeepAsync("control socket", new ControlServer(_directory.SupervisorSocket, HandleAsync, _logger).RunAsync, leave),
             KeepAsync("balancer", balancer.RunAsync, leave),
             KeepAsync("certificate rotation", rotation.RunAsync, leave),
             KeepAsync("log rotation", RotateLogsAsync, leave),
@@ -81,7 +82,9 @@ public sealed class SupervisorHost
         if (_config.IsServer)
         {
             loops.Add(KeepAsync("store member watch", members.RunAsync, leave));
-            loops.Add(KeepAsync("API server refresh", RefreshApiServerAsync, leave));
+            var own = new System.Net.IPEndPoint(_config.AdvertiseAddress, Ports.ApiServer);
+            var refresh = new ApiServerRefresh(() => _units.GetValueOrDefault(MachineComponents.ApiServer).Unit, balancer.Pool, own, _time, _logger);
+            loops.Add(KeepAsync("API server refresh", refresh.RunAsync, leave));
         }
 
         if (_config is { IsServer: true, VirtualIP: { } virtualIP })
@@ -237,24 +240,6 @@ public sealed class SupervisorHost
         }
     }
 
-    /// <summary>
-    /// Starts the API server anew when the store has got other members since it started, so that it survives the loss of its own. Only while every
-    /// API server is ready, and after a while of random length: clients go to the others meanwhile, and two servers do not go at once.
-    /// </summary>
-    private async Task RefreshApiServerAsync(CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            await Task.Delay(_refreshInterval + (_random.NextDouble() * _refreshInterval), _time, cancellationToken);
-            if (_units.TryGetValue(MachineComponents.ApiServer, out var entry) && entry.Unit.IsStale
-                && _balancer is { Pool.Backends: { Count: > 1 } backends } && backends.All(b => b.Health == BackendHealth.Ready))
-            {
-                _logger.LogInformation("The store has other members now: starting the API server anew");
-                await entry.Unit.RestartAsync(cancellationToken);
-            }
-        }
-    }
-
     private async Task StopUnitsAsync()
     {
         foreach (var unit in Units().Reverse())
@@ -275,6 +260,9 @@ public sealed class SupervisorHost
             {
                 unit.RotateLog();
             }
+
+            // The own one too, unless a service manager keeps it.
+            LogFile.Rotate(_directory.LogOf("supervisor"), ComponentSpec.DefaultMaxLogBytes);
 
             await Task.Delay(_logInterval, _time, cancellationToken);
         }

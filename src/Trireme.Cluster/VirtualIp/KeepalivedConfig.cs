@@ -10,8 +10,12 @@ namespace Trireme.Cluster.VirtualIp;
 /// <remarks>
 /// VRRP version 3 with an advertisement every 0.3 s: a machine that loses power is replaced after three missed ones, about a second. The address leaves
 /// a living machine when its check fails: the balancer writes a beat file while it can reach a ready API server, and a hung balancer stops writing. Every server starts as
-/// backup and nobody takes the address from a healthy holder, so that a server's return moves nothing. The holder repeats its announcement every second:
-/// when a machine that was cut off has taken the address for a moment, clients come back. Without quorum see <see cref="VirtualIpBeat"/>.
+/// backup and nobody takes the address from a healthy holder, so that a server's return moves nothing. Without quorum see <see cref="VirtualIpBeat"/>.
+/// <para>
+/// Two servers that do not hear each other, while clients hear both, both hold the address. Each announces it once, when it takes it, and clients stay with
+/// the one that did so last: repeated announcements would pull them to and fro, and each pull ends their connections. When the two hear each other again,
+/// the lesser says so before it lets go, and the other announces itself once more, because the last that clients heard may have been the lesser.
+/// </para>
 /// </remarks>
 public sealed class KeepalivedConfig(MachineDirectory directory, MachineConfig config)
 {
@@ -61,8 +65,8 @@ public sealed class KeepalivedConfig(MachineDirectory directory, MachineConfig c
               enable_script_security
               vrrp_version 3
               vrrp_garp_master_repeat 3
-              vrrp_garp_master_refresh 1
-              vrrp_garp_master_refresh_repeat 1
+              vrrp_garp_lower_prio_repeat 3
+              vrrp_higher_prio_send_advert true
             }
             vrrp_script balancer {
               script "{{CheckPath}}"

@@ -148,7 +148,12 @@ public sealed class CgroupManager : ICgroupManager
         var path = _mount;
         foreach (var part in cgroup.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
-            TryWrite(Path.Combine(path, "cgroup.subtree_control"), "+cpu +memory +pids");
+            foreach (var controller in _controllers)
+            {
+                // One that the machine does not have must not keep the others from being handed down.
+                TryWrite(Path.Combine(path, "cgroup.subtree_control"), "+" + controller);
+            }
+
             path = Path.Combine(path, part);
             Directory.CreateDirectory(path);
         }

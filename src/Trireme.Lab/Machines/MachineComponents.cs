@@ -57,8 +57,9 @@ public static class MachineComponents
                 continue;
             }
 
-            var first = File.ReadAllText(file).Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries).FirstOrDefault();
-            var alive = int.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var inner)
+            // Starts are appended until the file is written anew: the last line counts.
+            var number = File.ReadLines(file).LastOrDefault(l => l.Length > 0)?.Split(' ')[0];
+            var alive = int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var inner)
                 && byInnerNumber.TryGetValue(inner, out var found) && found.State != 'Z';
             components.Add(alive
                 ? new ComponentState(name, byInnerNumber[inner].State is 'T' or 't' ? "stopped" : "running", byInnerNumber[inner].Process)

@@ -18,6 +18,9 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
     /// <summary>The <c>--data-dir</c> of commands on this machine.</summary>
     public string DataDirectory { get; } = store.DataOf(lab.Name, machine.Name);
 
+    /// <summary>Where the machine's control group is.</summary>
+    internal ControlGroups Groups { get; init; } = ControlGroups.Host;
+
     private string ProcessFile => Path.Combine(_hostSide, "init.pid");
 
     private string Group => ControlGroups.NameOf(lab.Name, machine.Name);
@@ -29,15 +32,19 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
     /// <exception cref="LabException">It did not come up; the message holds its last words.</exception>
     public async Task PowerOnAsync(CancellationToken cancellationToken)
     {
+        using var guard = await store.LockMachineAsync(lab.Name, machine.Name, cancellationToken);
         if (IsOn)
         {
             return;
         }
 
+        // What the last power cut could not take along, halted or not, is no part of the machine that starts now.
+        await Groups.ThawAsync(Group, cancellationToken);
+        await Groups.KillAsync(Group, cancellationToken);
         Directory.CreateDirectory(DataDirectory);
         var network = new LabNetwork(lab);
         await network.ConnectAsync(machine, cancellationToken);
-        await ControlGroups.CreateAsync(Group, cancellationToken);
+        await Groups.CreateAsync(Group, cancellationToken);
         var script = Path.Combine(_hostSide, "init.sh");
         var log = Path.Combine(_hostSide, "init.log");
         await File.WriteAllTextAsync(script, InitScript(), cancellationToken);
@@ -46,9 +53,7 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
         // The first shell leaves at once, so that the machine outlives the command that started it.
         await HostCommand.ShellAsync(
             $$"""
-            setsid /bin/sh -c '{{ControlGroups.EnterScript(Group)}}
-            echo $$ > "{{ProcessFile}}"
-            exec nsenter --net={{LabNetwork.FileOf(network.NamespaceOf(machine.Name))}} unshare --mount --uts --ipc --cgroup --pid --fork --mount-proc --kill-child=KILL /bin/sh "{{script}}"' > "{{log}}" 2>&1 < /dev/null &
+            setsid /bin/sh -c '{{FirstProcessScript(network, script)}}' > "{{log}}" 2>&1 < /dev/null &
             i=0; while [ ! -e "{{_hostSide}}/up" ] && [ $i -lt 500 ]; do sleep 0.01; i=$((i+1)); done
             """,
             cancellationToken);
@@ -62,6 +67,12 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
     /// <summary>Cuts the power: every process of the machine is gone when this returns. Does nothing if it is off.</summary>
     public async Task PowerOffAsync(CancellationToken cancellationToken)
     {
+        using var guard = await store.LockMachineAsync(lab.Name, machine.Name, cancellationToken);
+        await CutPowerAsync(cancellationToken);
+    }
+
+    private async Task CutPowerAsync(CancellationToken cancellationToken)
+    {
         if (FirstProcess() is not { } first)
         {
             return;
@@ -69,7 +80,7 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
 
         // The silence comes first: a process that dies in a living network says goodbye to its peers, and one without power does not.
         await new LabNetwork(lab).DisconnectAsync(machine, cancellationToken);
-        await ControlGroups.ThawAsync(Group, cancellationToken);
+        await Groups.ThawAsync(Group, cancellationToken);
 
         // Waits for the kernel to have ended everything: a namespace's first process is gone only after all the others.
         await HostCommand.TryShellAsync(
@@ -78,31 +89,33 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
         File.Delete(ProcessFile);
     }
 
-    /// <summary>Ends the machine and removes what the kernel keeps of it.</summary>
+    /// <summary>Ends the machine and removes what the kernel keeps of it. The caller holds its lock, so that it is not switched on again meanwhile.</summary>
     public async Task RemoveAsync(CancellationToken cancellationToken)
     {
-        await PowerOffAsync(cancellationToken);
-        await ControlGroups.ThawAsync(Group, cancellationToken);
-        await ControlGroups.KillAsync(Group, cancellationToken);
+        await CutPowerAsync(cancellationToken);
+        await Groups.ThawAsync(Group, cancellationToken);
+        await Groups.KillAsync(Group, cancellationToken);
         await HostCommand.TryShellAsync(
             $"for i in 1 2 3; do grep -F ' {_hostSide}/' /proc/self/mountinfo | cut -d' ' -f5 | sort -r | xargs -r -n1 umount -l; done 2>/dev/null",
             cancellationToken);
-        await ControlGroups.RemoveAsync(Group, cancellationToken);
+        await Groups.RemoveAsync(Group, cancellationToken);
     }
 
     /// <summary>Halts every process of the machine where it stands.</summary>
-    public Task FreezeAsync(CancellationToken cancellationToken) => ControlGroups.FreezeAsync(Group, cancellationToken);
+    /// <exception cref="LabException">The machine is off: a halt would only wait there for the next start.</exception>
+    public Task FreezeAsync(CancellationToken cancellationToken) => IsOn ? Groups.FreezeAsync(Group, cancellationToken) : throw IsOff();
 
     /// <summary>Undoes <see cref="FreezeAsync"/>.</summary>
-    public Task ThawAsync(CancellationToken cancellationToken) => ControlGroups.ThawAsync(Group, cancellationToken);
+    /// <exception cref="LabException">The machine is off.</exception>
+    public Task ThawAsync(CancellationToken cancellationToken) => IsOn ? Groups.ThawAsync(Group, cancellationToken) : throw IsOff();
 
     /// <summary>Whether every process of the machine is halted.</summary>
-    public bool IsHalted => IsOn && ControlGroups.IsFrozen(Group);
+    public bool IsHalted => IsOn && Groups.IsFrozen(Group);
 
     /// <summary>The components of the machine as the kernel sees them, whatever their supervisor believes.</summary>
     public IReadOnlyList<ComponentState> Components()
     {
-        var components = MachineComponents.Read(new MachineDirectory(DataDirectory), ControlGroups.ProcessesOf(Group));
+        var components = MachineComponents.Read(new MachineDirectory(DataDirectory), Groups.ProcessesOf(Group));
         return IsHalted ? [.. components.Select(c => c.State == "running" ? c with { State = "stopped" } : c)] : components;
     }
 
@@ -134,7 +147,7 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
     /// <summary>Ends an <c>init</c> or <c>join</c> that a killed <c>up</c> left behind; both take up where they were stopped.</summary>
     public async Task EndSetUpAsync(CancellationToken cancellationToken)
     {
-        foreach (var process in ControlGroups.ProcessesOf(Group))
+        foreach (var process in Groups.ProcessesOf(Group))
         {
             string[] words;
             try
@@ -188,7 +201,7 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
 
         if (state?.ProcessId is not { } process)
         {
-            throw new LabException($"{component} is not running on {machine.Name}");
+            throw IsOn ? new LabException($"{component} is not running on {machine.Name}") : IsOff();
         }
 
         await HostCommand.RunAsync("/bin/sh", ["-c", $"kill -{MachineComponents.NameOf(signal)} {process}"], cancellationToken);
@@ -209,7 +222,7 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
         }
         catch (SupervisorUnavailableException e)
         {
-            throw new LabException(IsOn ? e.Message : $"machine {machine.Name} is powered off: 'trireme lab poweron {machine.Name}' starts it");
+            throw IsOn ? new LabException(e.Message) : IsOff();
         }
     }
 
@@ -218,10 +231,10 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
     /// <exception cref="LabException">The machine is off.</exception>
     public Task<(int ExitCode, string Output)> TryRunAsync(IReadOnlyList<string> command, CancellationToken cancellationToken)
     {
-        var first = FirstProcess() ?? throw new LabException($"machine {machine.Name} is powered off: 'trireme lab poweron {machine.Name}' starts it");
+        var first = FirstProcess() ?? throw IsOff();
         return HostCommand.TryRunAsync(
             "/bin/sh",
-            ["-c", $"{ControlGroups.EnterScript(Group)}\nexec nsenter --target {first} --mount --uts --ipc --net --pid --cgroup -- \"$@\"", "lab", .. command],
+            ["-c", $"{Groups.EnterScript(Group)}\nexec nsenter --target {first} --mount --uts --ipc --net --pid --cgroup -- \"$@\"", "lab", .. command],
             null,
             cancellationToken);
     }
@@ -240,6 +253,8 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
         var words = output.LastIndexOf("trireme: ", StringComparison.Ordinal) is >= 0 and var at ? output[(at + "trireme: ".Length)..] : output;
         throw new LabException($"{machine.Name}: {(words.Length > 0 ? words : $"'{string.Join(' ', command)}' failed with exit code {code}")}");
     }
+
+    private LabException IsOff() => new($"machine {machine.Name} is powered off: 'trireme lab poweron {machine.Name}' starts it");
 
     /// <summary>Process id, on the host, of the machine's process 1; null when the machine is off.</summary>
     private int? FirstProcess()
@@ -268,11 +283,17 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
         }
     }
 
+    private string FirstProcessScript(LabNetwork network, string script) => Groups.FirstProcessScript(
+        Group,
+        $"echo $$ > \"{ProcessFile}\"",
+        $"nsenter --net={LabNetwork.FileOf(network.NamespaceOf(machine.Name))}",
+        $"--mount --uts --ipc --pid --fork --mount-proc --kill-child=KILL /bin/sh \"{script}\"");
+
     private string InitScript() =>
         $"""
         hostname {machine.Name}
         mount --make-rprivate /
-        {ControlGroups.RemountScript}
+        {Groups.RemountScript}
         mount --make-rshared /
         mkdir -p /run/netns /run/containerd "{DataDirectory}"
         umount /run/netns 2>/dev/null
@@ -288,7 +309,7 @@ public sealed class MachineControl(LabStore store, LabSpec lab, LabMachine machi
           case "$words" in
             *supervisor*) ;;
             *) if [ -e "{_hostSide}/set-up" ]; then
-                 setsid "{program}" supervisor --data-dir "{DataDirectory}" >> "{_hostSide}/supervisor.log" 2>&1 < /dev/null &
+                 setsid "{program}" supervisor --data-dir "{DataDirectory}" >> "{new MachineDirectory(DataDirectory).LogOf("supervisor")}" 2>&1 < /dev/null &
                  sleep 2 & wait $!
                fi ;;
           esac

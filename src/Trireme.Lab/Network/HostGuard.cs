@@ -4,7 +4,8 @@ namespace Trireme.Lab.Network;
 /// <remarks>
 /// Three layers, as each has a moment in which it is not there: unreachable routes on the host (they stay when an interface goes), a
 /// filter on everything that is forwarded to or leaves with a lab's address, and the routes and filters inside the machines.
-/// The guard is closed before the first cable is laid and opened for egress last; removal goes the other way round.
+/// The guard is closed before the first cable is laid and opened for egress last; removal goes the other way round. It stands while the lab does: with
+/// the lab its addresses are the host's default route's again.
 /// </remarks>
 internal static class HostGuard
 {
@@ -51,8 +52,10 @@ internal static class HostGuard
         if (!tables.Contains("inet trireme-lab-", StringComparison.Ordinal))
         {
             await HostCommand.TryRunAsync("ip", ["route", "del", "unreachable", a.ServiceRange, "metric", "4000"], null, cancellationToken);
+
+            // Whoever else translates addresses by now (Docker, virtual machines, a cluster's node) needs forwarding, whether or not it found it switched on.
             await HostCommand.TryShellAsync(
-                $"[ -e {ForwardingBefore} ] && cat {ForwardingBefore} > /proc/sys/net/ipv4/ip_forward; rm -f {ForwardingBefore}",
+                $"{{ nft list ruleset; iptables-save -t nat; }} 2> /dev/null | grep -qi masquerade || {{ [ -e {ForwardingBefore} ] && cat {ForwardingBefore} > /proc/sys/net/ipv4/ip_forward; }}; rm -f {ForwardingBefore}",
                 cancellationToken);
         }
     }

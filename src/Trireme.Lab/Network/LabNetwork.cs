@@ -75,14 +75,18 @@ public sealed class LabNetwork(LabSpec lab)
     /// <param name="machine">The machine.</param>
     /// <param name="other">The other end; null for all others and the host.</param>
     /// <param name="cancellationToken">Ends the work.</param>
+    /// <exception cref="LabException">The lab has no switch.</exception>
     public async Task CutAsync(LabMachine machine, LabMachine? other, CancellationToken cancellationToken)
     {
+        EnsureSwitch();
         await HostCommand.RunAsync("nsenter", ["--net=" + FileOf(Switch), "nft", "-f", "-"], cancellationToken, PartitionTable + Elements("add", machine, other));
     }
 
     /// <summary>Undoes <see cref="CutAsync"/>; with no other end given, everything that was cut at this machine.</summary>
+    /// <exception cref="LabException">The lab has no switch.</exception>
     public async Task HealAsync(LabMachine machine, LabMachine? other, CancellationToken cancellationToken)
     {
+        EnsureSwitch();
         if (other is not null)
         {
             // Adding first makes deleting an element that is not there no error.
@@ -103,6 +107,9 @@ public sealed class LabNetwork(LabSpec lab)
     /// <summary>Undoes every <see cref="CutAsync"/>.</summary>
     public async Task HealAllAsync(CancellationToken cancellationToken) => await HostCommand.RunAsync(
         "nsenter", ["--net=" + FileOf(Switch), "nft", "-f", "-"], cancellationToken, PartitionTable + "flush set bridge lab cut\nflush set bridge lab severed\n");
+
+    /// <summary>Lets machines out where the lab has egress, whatever came in between since the network was laid.</summary>
+    public Task OpenAsync(CancellationToken cancellationToken) => HostGuard.OpenAsync(lab, cancellationToken);
 
     /// <summary>Takes up all cables. Does nothing where nothing is.</summary>
     public async Task RemoveAsync(CancellationToken cancellationToken)
@@ -189,6 +196,15 @@ public sealed class LabNetwork(LabSpec lab)
         // By the switch's end first: a namespace lives on while a process or a file holds it.
         await HostCommand.TryRunAsync("ip", ["-n", Switch, "link", "del", machine.Name], null, cancellationToken);
         await HostCommand.TryRunAsync("ip", ["netns", "del", NamespaceOf(machine.Name)], null, cancellationToken);
+    }
+
+    // It goes with the host's power.
+    private void EnsureSwitch()
+    {
+        if (!File.Exists(FileOf(Switch)))
+        {
+            throw new LabException($"the network of lab \"{lab.Name}\" is gone: 'trireme up --name {lab.Name}' lays it again");
+        }
     }
 
     private string MacOf(int number) => $"02:54:52:{_addresses.Index:x2}:00:{number:x2}";

@@ -1,3 +1,5 @@
+using Trireme.Cluster;
+
 namespace Trireme.Lab.Simulation;
 
 /// <summary>A lab without machines: one control plane in a process of the user's own, and node agents that only say that pods run.</summary>
@@ -17,12 +19,21 @@ public sealed class SimulatedLab(LabStore store, LabSpec lab, string program)
         program,
         ["hollow-kubelet", "--kubeconfig", Path.Combine(Data, "admin.conf"), .. lab.Machines.SelectMany(m => new[] { "--node", $"{m.Name}={m.Zone}" })]);
 
+    /// <summary>Whether the program runs that stands for a machine: the one server is the control plane of all, the other the node agents of all.</summary>
+    public bool IsOn(LabMachine machine) => (machine.Server ? Server : Nodes).Process is not null;
+
     /// <summary>Starts what does not run, and returns when the API has its kubeconfig.</summary>
     /// <exception cref="LabException">The server ended; the message holds its last words.</exception>
     public async Task StartAsync(TimeProvider time, CancellationToken cancellationToken)
     {
-        await Server.StartAsync(cancellationToken);
         var admin = Path.Combine(Data, "admin.conf");
+        if (Server.Process is null)
+        {
+            // That of an earlier run would say that the server listens when it has ended again.
+            File.Delete(admin);
+        }
+
+        await Server.StartAsync(cancellationToken);
         while (!File.Exists(admin))
         {
             if (Server.Process is null)
@@ -33,7 +44,7 @@ public sealed class SimulatedLab(LabStore store, LabSpec lab, string program)
             await Task.Delay(TimeSpan.FromMilliseconds(20), time, cancellationToken);
         }
 
-        File.Copy(admin, store.KubeconfigOf(lab.Name), overwrite: true);
+        PrivateFile.Write(store.KubeconfigOf(lab.Name), await File.ReadAllBytesAsync(admin, cancellationToken));
         await Nodes.StartAsync(cancellationToken);
     }
 

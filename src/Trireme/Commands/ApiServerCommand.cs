@@ -33,7 +33,7 @@ internal static class ApiServerCommand
 
     private static readonly Option<string[]> BindAddresses = ComponentFlags.List("--bind-address", "Address to listen on; may be repeated; all by default");
 
-    private static readonly Option<int> SecurePort = new("--secure-port") { Description = "Port to listen on", DefaultValueFactory = _ => 6443 };
+    private static readonly Option<int> SecurePort = MachineOptions.Port(new Option<int>("--secure-port") { Description = "Port to listen on", DefaultValueFactory = _ => 6443 });
 
     private static readonly Option<string?> TlsCertFile = FilePath("--tls-cert-file", "Serving certificate and chain; reloaded when replaced");
 
@@ -128,20 +128,20 @@ internal static class ApiServerCommand
         switch (result.GetValue(Store))
         {
             case "sqlite" or "embedded":
-                var directory = result.GetValue(DataDirectory) ?? throw new FormatException("--store sqlite needs --data-dir");
+                var directory = result.GetValue(DataDirectory) ?? throw new UsageException("--store sqlite needs --data-dir");
                 return SqliteStore.Open(new SqliteStoreOptions { Directory = directory }, time);
 
             case "etcd":
                 var servers = result.GetValue(EtcdServers)!;
                 if (servers.Length == 0)
                 {
-                    throw new FormatException("--etcd-servers names no member");
+                    throw new UsageException("--etcd-servers names no member");
                 }
 
                 return new EtcdStore(
                     new EtcdOptions
                     {
-                        Endpoints = [.. servers.Select(s => Uri.TryCreate(s, UriKind.Absolute, out var uri) ? uri : throw new FormatException($"--etcd-servers: {s} is no URL"))],
+                        Endpoints = [.. servers.Select(s => Uri.TryCreate(s, UriKind.Absolute, out var uri) ? uri : throw new UsageException($"--etcd-servers: {s} is no URL"))],
                         Tls = (result.GetValue(EtcdCaFile), result.GetValue(EtcdCertFile), result.GetValue(EtcdKeyFile)) is ({ } ca, { } cert, { } key)
                             ? new EtcdTlsFiles(ca, cert, key)
                             : null,
@@ -150,13 +150,13 @@ internal static class ApiServerCommand
                     loggers);
 
             case var other:
-                throw new FormatException($"--store {other} is not known: etcd or sqlite");
+                throw new UsageException($"--store {other} is not known: etcd or sqlite");
         }
     }
 
     private static ApiServerOptions Options(ParseResult result)
     {
-        List<IPAddress> addresses = [.. result.GetValue(BindAddresses)!.Select(a => IPAddress.TryParse(a, out var address) ? address : throw new FormatException($"--bind-address {a} is no IP address"))];
+        List<IPAddress> addresses = [.. result.GetValue(BindAddresses)!.Select(a => IPAddress.TryParse(a, out var address) ? address : throw new UsageException($"--bind-address {a} is no IP address"))];
         var issuers = result.GetValue(Issuers)!;
         var addressTypes = result.GetValue(KubeletAddressTypes)!;
         var defaults = new ApiServerOptions { TlsCertificateFile = "", TlsPrivateKeyFile = "" };
@@ -165,8 +165,8 @@ internal static class ApiServerCommand
             BindAddresses = addresses.Count > 0 ? addresses : defaults.BindAddresses,
             SecurePort = result.GetValue(SecurePort),
             AdvertiseAddress = result.GetValue(AdvertiseAddress),
-            TlsCertificateFile = result.GetValue(TlsCertFile) ?? throw new FormatException("--tls-cert-file is missing"),
-            TlsPrivateKeyFile = result.GetValue(TlsKeyFile) ?? throw new FormatException("--tls-private-key-file is missing"),
+            TlsCertificateFile = result.GetValue(TlsCertFile) ?? throw new UsageException("--tls-cert-file is missing"),
+            TlsPrivateKeyFile = result.GetValue(TlsKeyFile) ?? throw new UsageException("--tls-private-key-file is missing"),
             ClientCaFile = result.GetValue(ClientCaFile),
             TokenAuthFile = result.GetValue(TokenAuthFile),
             AnonymousAuth = result.GetValue(AnonymousAuth),
@@ -183,7 +183,7 @@ internal static class ApiServerCommand
             KubeletPreferredAddressTypes = addressTypes.Length > 0 ? addressTypes : defaults.KubeletPreferredAddressTypes,
             RequestHeader = RequestHeader(result),
             ShutdownDelay = result.GetValue(ShutdownDelay),
-            GoawayChance = result.GetValue(GoawayChance) is >= 0 and <= 0.02 and var chance ? chance : throw new FormatException("--goaway-chance must be between 0 and 0.02"),
+            GoawayChance = result.GetValue(GoawayChance) is >= 0 and <= 0.02 and var chance ? chance : throw new UsageException("--goaway-chance must be between 0 and 0.02"),
             MaxRequestsInflight = result.GetValue(MaxReads) + result.GetValue(MaxWrites),
             AuditLogPath = result.GetValue(AuditLogPath),
         };

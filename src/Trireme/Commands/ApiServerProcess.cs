@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using Trireme.ApiServer;
 using Trireme.ApiServer.Registry;
+using Trireme.Cluster;
 using Trireme.Component.Metrics;
 using Trireme.Output;
 using Trireme.Storage;
@@ -17,17 +18,17 @@ internal static class ApiServerProcess
     /// <summary>Exit code: an address is used by another process or is not this machine's.</summary>
     public const int AddressUnavailable = 3;
 
-    /// <summary>Exit code: the data directory is damaged, used by another server, or cannot be written.</summary>
-    public const int DataDirectoryUnusable = 4;
+    /// <summary>Exit code: the store cannot be used. Its data directory is damaged, used by another server or cannot be written, or etcd is out of reach.</summary>
+    public const int StoreUnusable = 4;
 
     /// <summary>A host over the store, with its resources.</summary>
-    /// <exception cref="FormatException">A range in the options is none.</exception>
+    /// <exception cref="UsageException">A range in the options is none.</exception>
     public static ApiServerHost CreateHost(ApiServerOptions options, IRevisionedStore store, ILoggerFactory loggers, TimeProvider time)
     {
         var (min, max) = ParsePortRange(options.ServiceNodePortRange);
         if (!IPNetwork.TryParse(options.ServiceClusterIPRange.Split(',')[0], out _))
         {
-            throw new FormatException($"Service cluster IP range \"{options.ServiceClusterIPRange}\" is no CIDR such as 10.96.0.0/16");
+            throw new UsageException($"Service cluster IP range \"{options.ServiceClusterIPRange}\" is no CIDR such as 10.96.0.0/16");
         }
 
         var registryOptions = new ResourceRegistryOptions
@@ -56,22 +57,23 @@ internal static class ApiServerProcess
     }
 
     /// <summary>First and last port of a range such as <c>30000-32767</c>.</summary>
-    /// <exception cref="FormatException">It is none.</exception>
+    /// <exception cref="UsageException">It is none.</exception>
     private static (int Min, int Max) ParsePortRange(string text) =>
         text.Split('-') is [var first, var last]
         && int.TryParse(first, CultureInfo.InvariantCulture, out var min) && int.TryParse(last, CultureInfo.InvariantCulture, out var max)
         && min is > 0 and < 65536 && max >= min && max < 65536
             ? (min, max)
-            : throw new FormatException($"Node port range \"{text}\" is none such as 30000-32767");
+            : throw new UsageException($"Node port range \"{text}\" is none such as 30000-32767");
 
     private static (int Code, string Message)? Explain(Exception e) => e switch
     {
         IOException { InnerException: AddressInUseException } => (AddressUnavailable, $"{FirstSentence(e.Message)}: stop the process that listens there, or choose another --secure-port"),
         System.Net.Sockets.SocketException => (AddressUnavailable, $"The address cannot be listened on: {e.Message}: choose another --bind-address or --secure-port"),
-        StoreCorruptException or StoreUnavailableException => (DataDirectoryUnusable, e.Message),
-        UnauthorizedAccessException => (DataDirectoryUnusable, $"{e.Message} Choose a directory that this user may write."),
+        StoreCorruptException or StoreUnavailableException => (StoreUnusable, e.Message),
+        UnauthorizedAccessException => (StoreUnusable, $"{e.Message} Choose a directory that this user may write."),
+        UsageException => (CommandFailure.Usage, e.Message),
         CryptographicException => (CommandFailure.Failure, $"A certificate or key cannot be used: {e.Message}"),
-        IOException or FormatException or InvalidOperationException => (CommandFailure.Failure, e.Message),
+        _ when ExpectedFailure.Is(e) => (CommandFailure.Failure, e.Message),
         _ => null,
     };
 

@@ -15,15 +15,20 @@ internal static class DownCommand
         {
             var store = LabStore.Default();
             var lab = parsed.GetRequiredValue(name);
-            using var guard = await store.LockLabAsync(lab, TimeProvider.System, cancellationToken);
-            if (store.FindForRemoval(lab) is not { } spec)
+            using (await store.LockLabAsync(lab, TimeProvider.System, cancellationToken))
             {
-                AnsiConsole.MarkupLineInterpolated($"There is no lab {lab}.");
-                return CommandFailure.Success;
+                if (store.FindForRemoval(lab) is { } spec)
+                {
+                    await new LabHost(store, spec, Environment.ProcessPath!).RemoveAsync(cancellationToken);
+                    AnsiConsole.MarkupLineInterpolated($"Lab {lab} is removed.");
+                }
+                else
+                {
+                    AnsiConsole.MarkupLineInterpolated($"There is no lab {lab}.");
+                }
             }
 
-            await new LabHost(store, spec, Environment.ProcessPath!).RemoveAsync(cancellationToken);
-            AnsiConsole.MarkupLineInterpolated($"Lab {lab} is removed.");
+            store.DeleteIfEmpty();
             return CommandFailure.Success;
         });
     }

@@ -38,7 +38,7 @@ internal static class InitCommand
                 Name = parsed.GetRequiredValue(name),
                 AdvertiseAddress = parsed.GetValue(address) ?? MachineOptions.DefaultAddress(),
                 Zone = parsed.GetValue(zone),
-                ControlPlaneEndpoint = parsed.GetValue(endpoint),
+                ControlPlaneEndpoint = Endpoint(parsed.GetValue(endpoint)),
                 VirtualIP = parsed.GetValue(virtualIP),
                 PodCidr = Range(parsed.GetRequiredValue(podCidr), "--pod-cidr"),
                 ServiceCidr = Range(parsed.GetRequiredValue(serviceCidr), "--service-cidr"),
@@ -80,5 +80,9 @@ internal static class InitCommand
     }
 
     private static string Range(string text, string option) =>
-        IPNetwork.TryParse(text, out _) ? text : throw new PhaseException($"{option} {text} is no address range: want for example 10.96.0.0/16");
+        IPNetwork.TryParse(text, out _) ? text : throw new UsageException($"{option} {text} is no address range: want for example 10.96.0.0/16");
+
+    private static string? Endpoint(string? text) => text is null || MachineConfig.IsEndpoint(text)
+        ? text
+        : throw new UsageException($"--control-plane-endpoint {text} is no HOST:PORT: want for example api.example.org:6443");
 }

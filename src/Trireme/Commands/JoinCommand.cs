@@ -36,7 +36,7 @@ internal static class JoinCommand
             var server = parsed.GetValue(controlPlane);
             if (server && parsed.GetValue(key) is null)
             {
-                throw new PhaseException("--control-plane needs --certificate-key: 'trireme phase upload-certs' on a server prints one");
+                throw new UsageException("--control-plane needs --certificate-key: 'trireme phase upload-certs' on a server prints one");
             }
 
             var wanted = new MachineConfig
@@ -83,5 +83,5 @@ internal static class JoinCommand
     private static Uri Server(string text) =>
         Uri.TryCreate(text.Contains("://", StringComparison.Ordinal) ? text : "https://" + text, UriKind.Absolute, out var url) && url is { Scheme: "https", Host.Length: > 0 }
             ? new UriBuilder(url) { Port = url.IsDefaultPort && !text.EndsWith(":443", StringComparison.Ordinal) ? Ports.ApiServer : url.Port }.Uri
-            : throw new PhaseException($"--server {text} is no address of a server: want for example https://10.0.0.1:6443");
+            : throw new UsageException($"--server {text} is no address of a server: want for example https://10.0.0.1:6443");
 }

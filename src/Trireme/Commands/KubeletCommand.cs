@@ -122,7 +122,7 @@ internal static class KubeletCommand
         var colon = text.LastIndexOf(':');
         if (colon <= 0)
         {
-            throw new FormatException($"invalid taint \"{text}\": want KEY=VALUE:EFFECT");
+            throw new UsageException($"invalid taint \"{text}\": want KEY=VALUE:EFFECT");
         }
 
         var pair = text[..colon].Split('=', 2);

@@ -30,7 +30,7 @@ internal static class LabCommand
         return new Command("ls", "List machines, their state and components") { name, output }.Runs((parsed, _) =>
         {
             var lab = LabHost.Open(parsed.GetRequiredValue(name));
-            var states = lab.Spec.Machines.Select(m => (Machine: m, Control: lab.Machine(m.Name))).Select(m => (m.Machine, m.Control.IsOn, Components: m.Control.Components())).ToList();
+            var states = lab.Spec.Machines.Select(m => (Machine: m, IsOn: lab.IsOn(m), Components: lab.Machine(m.Name).Components())).ToList();
             if (parsed.GetValue(output) == "json")
             {
                 WriteJson(lab, states);
@@ -52,7 +52,7 @@ internal static class LabCommand
         component.Description = string.Join(", ", MachineComponents.Names);
         return new Command(verb, description) { machine, component, name }.Runs(async (parsed, cancellationToken) =>
         {
-            var control = LabHost.Open(parsed.GetRequiredValue(name)).Machine(parsed.GetRequiredValue(machine));
+            var control = LabHost.OpenReal(parsed.GetRequiredValue(name)).Machine(parsed.GetRequiredValue(machine));
             await control.SignalAsync(parsed.GetValue(component), signal, cancellationToken);
             return CommandFailure.Success;
         });
@@ -65,7 +65,7 @@ internal static class LabCommand
         var other = new Argument<string?>("MACHINE2") { Arity = ArgumentArity.ZeroOrOne };
         return new Command(verb, description) { machine, other, name }.Runs(async (parsed, cancellationToken) =>
         {
-            var lab = LabHost.Open(parsed.GetRequiredValue(name));
+            var lab = LabHost.OpenReal(parsed.GetRequiredValue(name));
             var end = parsed.GetValue(other) is { } second ? lab.Spec.Machine(second) : null;
             var begin = lab.Spec.Machine(parsed.GetRequiredValue(machine));
             if (begin == end)
@@ -84,7 +84,7 @@ internal static class LabCommand
         var machine = new Argument<string>("MACHINE");
         return new Command(verb, description) { machine, name }.Runs(async (parsed, cancellationToken) =>
         {
-            await act(LabHost.Open(parsed.GetRequiredValue(name)).Machine(parsed.GetRequiredValue(machine)), cancellationToken);
+            await act(LabHost.OpenReal(parsed.GetRequiredValue(name)).Machine(parsed.GetRequiredValue(machine)), cancellationToken);
             return CommandFailure.Success;
         });
     }

@@ -22,9 +22,12 @@ internal static class LabOptions
         return option;
     }
 
+    /// <summary>Whether the user named the lab.</summary>
+    public static bool IsNamed(ParseResult parsed, Option<string> name) => parsed.GetResult(name) is { Implicit: false };
+
     public static Option<string> Output()
     {
-        var option = new Option<string>("--output", "-o") { Description = "table (for people) or json (stable, for scripts)", DefaultValueFactory = _ => "table" };
+        var option = new Option<string>("--output", "-o") { Description = "table (for people) or json (stable, for scripts: docs/json.md)", DefaultValueFactory = _ => "table" };
         option.AcceptOnlyFromAmong("table", "json");
         return option;
     }

@@ -27,7 +27,33 @@ internal static class MachineOptions
         DefaultValueFactory = _ => Environment.MachineName.ToLowerInvariant(),
     };
 
-    public static Option<string?> Zone() => new("--zone") { Description = "Failure zone of this machine (label topology.kubernetes.io/zone)" };
+    public static Option<string?> Zone() => new("--zone")
+    {
+        Description = "Failure zone of this machine (label topology.kubernetes.io/zone)",
+        CustomParser = result =>
+        {
+            var zone = result.Tokens[0].Value;
+            if (!MachineConfig.IsZone(zone))
+            {
+                result.AddError($"--zone \"{zone}\" cannot be the value of a label: use at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit");
+            }
+
+            return zone;
+        },
+    };
+
+    /// <summary>Refuses what is no port; 0 stands for a free one.</summary>
+    public static Option<int> Port(this Option<int> option)
+    {
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var text }] && int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var port) && port is < 0 or > 65535)
+            {
+                result.AddError($"{option.Name} {text} is no port: use 0 to 65535");
+            }
+        });
+        return option;
+    }
 
     public static Option<string?> ImageArchive() => new("--image-tar")
     {

@@ -11,7 +11,7 @@ internal static class PhaseCommand
 {
     public static Command Create()
     {
-        var command = new Command("phase", "Run one step of init or join again, alone");
+        var command = new Command("phase", "Run one step of init or join again, alone, on a machine that is set up");
         foreach (var phase in Workflows.All)
         {
             command.Add(Create(phase));
@@ -27,10 +27,18 @@ internal static class PhaseCommand
         var token = MachineOptions.Token("Token by which machines join");
         var pins = ComponentFlags.List("--ca-cert-hash", "Hash of the cluster authority's public key, sha256:HEX");
         var key = MachineOptions.CertificateKey("Key for the certificate authorities on their way to a joining server");
+        var member = new Option<string?>("--member") { Description = "Store member that is lost: its name, number or machine, as 'trireme status' shows them", HelpName = "NAME" };
         var images = MachineOptions.ImageArchive();
         var dryRun = MachineOptions.DryRun();
         var verbosity = ComponentFlags.Verbosity();
-        return new Command(phase.Name, $"Done when {phase.Description}") { dataDirectory, servers, token, pins, key, images, dryRun, verbosity }.Runs(async (parsed, cancellationToken) =>
+        var command = new Command(phase.Name, $"Done when {phase.Description}") { dataDirectory, servers, token, pins, key, images, dryRun, verbosity };
+        if (phase.Name == "etcd-remove")
+        {
+            member.Required = true;
+            command.Add(member);
+        }
+
+        return command.Runs(async (parsed, cancellationToken) =>
         {
             var directory = MachineOptions.Directory(parsed, dataDirectory);
             var config = MachineConfig.TryLoad(directory)
@@ -45,6 +53,7 @@ internal static class PhaseCommand
                 Servers = [.. (parsed.GetValue(servers) ?? []).Select(s => new Uri(s))],
                 AuthorityPins = parsed.GetValue(pins) ?? [],
                 ImageArchive = parsed.GetValue(images),
+                Member = phase.Name == "etcd-remove" ? parsed.GetValue(member) : null,
             };
             if (parsed.GetValue(dryRun))
             {

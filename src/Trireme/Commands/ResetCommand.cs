@@ -23,11 +23,7 @@ internal static class ResetCommand
                 throw new PhaseException("Only root can reset a machine: run this with sudo");
             }
 
-            if (System.IO.Directory.Exists(directory.Root) && !File.Exists(directory.MachineId) && !File.Exists(directory.Config))
-            {
-                throw new PhaseException($"{directory.Root} holds no machine of ours and is left alone: give --data-dir");
-            }
-
+            MachineReset.EnsureMachine(directory);
             if (!parsed.GetValue(force) && !Confirmed(directory.Root))
             {
                 return CommandFailure.Failure;

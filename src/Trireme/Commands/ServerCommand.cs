@@ -34,7 +34,7 @@ internal static class ServerCommand
 
     private static readonly Option<string[]> BindAddresses = ComponentFlags.List("--bind-address", "Address to listen on; may be repeated; 127.0.0.1 by default");
 
-    private static readonly Option<int> SecurePort = new("--secure-port") { Description = "Port to listen on; 0 picks a free one", DefaultValueFactory = _ => 6443 };
+    private static readonly Option<int> SecurePort = MachineOptions.Port(new Option<int>("--secure-port") { Description = "Port to listen on; 0 picks a free one", DefaultValueFactory = _ => 6443 });
 
     private static readonly Option<string> ServiceRange = new("--service-cluster-ip-range") { Description = "Range of cluster IPs", DefaultValueFactory = _ => "10.96.0.0/16" };
 
@@ -60,7 +60,7 @@ internal static class ServerCommand
     {
         if (result.GetValue(Store) is not ("embedded" or "sqlite"))
         {
-            throw new FormatException($"--store {result.GetValue(Store)} is not known here: embedded; for etcd use 'trireme init' or 'trireme apiserver'");
+            throw new UsageException($"--store {result.GetValue(Store)} is not known here: embedded; for etcd use 'trireme init' or 'trireme apiserver'");
         }
 
         var time = TimeProvider.System;
@@ -210,7 +210,7 @@ internal static class ServerCommand
 
     private static List<IPAddress> Addresses(ParseResult result)
     {
-        List<IPAddress> given = [.. result.GetValue(BindAddresses)!.Select(a => IPAddress.TryParse(a, out var address) ? address : throw new FormatException($"--bind-address {a} is no IP address"))];
+        List<IPAddress> given = [.. result.GetValue(BindAddresses)!.Select(a => IPAddress.TryParse(a, out var address) ? address : throw new UsageException($"--bind-address {a} is no IP address"))];
         return given.Count > 0 ? given : [IPAddress.Loopback];
     }
 

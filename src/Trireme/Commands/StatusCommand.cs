@@ -23,7 +23,7 @@ internal static class StatusCommand
         var output = LabOptions.Output();
         return new Command("status", "Show quorum, leaders, zones, and what can still be lost") { name, output, dataDirectory, kubeconfig }.Runs(async (parsed, cancellationToken) =>
         {
-            var (directory, config) = Locate(parsed.GetValue(dataDirectory), parsed.GetValue(kubeconfig), parsed.GetRequiredValue(name));
+            var (directory, config) = Locate(parsed.GetValue(dataDirectory), parsed.GetValue(kubeconfig), parsed.GetRequiredValue(name), LabOptions.IsNamed(parsed, name));
             using var client = ApiClient.Create(
                 Kubeconfig.Load(config).ToOptions() with { RequestTimeout = TimeSpan.FromSeconds(3) }, NullLoggerFactory.Instance, TimeProvider.System, Versions.UserAgent("status"));
             var status = await new ClusterStatusReader(client, directory, TimeProvider.System).ReadAsync(cancellationToken);
@@ -46,7 +46,7 @@ internal static class StatusCommand
     }
 
     // What was given wins; then the machine that this is; then the lab on this host.
-    private static (MachineDirectory? Directory, string Kubeconfig) Locate(string? dataDirectory, string? kubeconfig, string lab)
+    private static (MachineDirectory? Directory, string Kubeconfig) Locate(string? dataDirectory, string? kubeconfig, string lab, bool named)
     {
         if (dataDirectory is not null)
         {
@@ -60,7 +60,7 @@ internal static class StatusCommand
         }
 
         var here = new MachineDirectory(MachineDirectory.DefaultRoot);
-        if (File.Exists(here.AdminKubeconfig))
+        if (!named && File.Exists(here.AdminKubeconfig))
         {
             return (here, here.AdminKubeconfig);
         }
@@ -73,7 +73,7 @@ internal static class StatusCommand
             return (server, Existing(store.KubeconfigOf(spec.Name)));
         }
 
-        if (lab != LabOptions.DefaultName)
+        if (named)
         {
             store.Get(lab);
         }

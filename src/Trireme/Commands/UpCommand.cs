@@ -36,7 +36,15 @@ internal static class UpCommand
     {
         var time = TimeProvider.System;
         var plan = new LabPlan(name, asked.Servers ?? 3, asked.Workers ?? 0, asked.Zones ?? 3, Egress: !asked.NoEgress, asked.Simulated);
-        plan.Lay(1);
+        try
+        {
+            plan.Lay(1);
+        }
+        catch (LabException e)
+        {
+            throw new UsageException(e.Message);
+        }
+
         var store = LabStore.Default();
         var spec = store.Find(name);
         if (!(spec?.Simulated ?? plan.Simulated))
@@ -83,6 +91,8 @@ internal static class UpCommand
         {
             Console.Error.WriteLine($"trireme: stopped; removing the half-built lab {spec.Name}");
             await lab.RemoveAsync(CancellationToken.None);
+            guard.Dispose();
+            store.DeleteIfEmpty();
             throw;
         }
     }

@@ -1,6 +1,5 @@
 using System.CommandLine;
-using Trireme.Client;
-using Trireme.Cluster.Phases;
+using Trireme.Cluster;
 using Trireme.Lab;
 
 namespace Trireme.Output;
@@ -33,7 +32,12 @@ internal static class CommandFailure
             {
                 return Interrupted;
             }
-            catch (Exception e) when (e is LabException or PhaseException or InvalidOperationException or ApiException or ApiUnavailableException or IOException or UnauthorizedAccessException or FormatException)
+            catch (UsageException e)
+            {
+                Report(e.Message);
+                return Usage;
+            }
+            catch (Exception e) when (e is LabException || ExpectedFailure.Is(e))
             {
                 return Report(e.Message);
             }

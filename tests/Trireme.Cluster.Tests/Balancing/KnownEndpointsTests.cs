@@ -33,5 +33,26 @@ public sealed class KnownEndpointsTests
         Assert.Empty(KnownEndpoints.Load(directory).ApiServers);
     }
 
+    [Fact]
+    public void The_disk_is_written_only_for_what_is_listed()
+    {
+        var known = new KnownEndpoints().WithApiServers([Server(1), Server(2)], _now);
+        Assert.False(known.IsOutdatedBy([Server(1), Server(2)], _now.AddHours(1)));
+        Assert.True(known.IsOutdatedBy([Server(1), Server(3)], _now.AddHours(1)));
+        Assert.True(known.IsOutdatedBy([Server(1)], _now.AddHours(7)));
+
+        // The other is never listed again: its age alone is no reason, until it is forgotten.
+        var later = known.WithApiServers([Server(1)], _now.AddHours(20));
+        Assert.False(later.IsOutdatedBy([Server(1)], _now.AddHours(21)));
+        Assert.True(later.IsOutdatedBy([Server(1)], _now.AddHours(25)));
+    }
+
+    [Fact]
+    public void The_virtual_address_is_no_server()
+    {
+        var known = new KnownEndpoints().WithApiServers([Server(1), Server(100)], _now).Without(Server(100).Address);
+        Assert.Equal([Server(1)], known.ApiServerAddresses());
+    }
+
     private static IPEndPoint Server(int i) => new(IPAddress.Parse($"10.0.0.{i}"), 6443);
 }

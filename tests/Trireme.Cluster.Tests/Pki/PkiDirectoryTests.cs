@@ -107,6 +107,35 @@ public sealed class PkiDirectoryTests : IDisposable
     }
 
     [Fact]
+    public void A_run_that_was_killed_between_the_key_of_an_authority_and_its_certificate_is_taken_up()
+    {
+        var pki = Ensure(out _);
+        var key = File.ReadAllText(pki.PathOf("ca.key"));
+        File.Delete(pki.PathOf("ca.crt"));
+        Ensure(out var made);
+        Assert.Equal(key, File.ReadAllText(pki.PathOf("ca.key")));
+
+        // What the key had signed is as good as before.
+        Assert.Empty(made);
+    }
+
+    [Theory]
+    [InlineData("ca.key", "")]
+    [InlineData("ca.key", "not a key")]
+    [InlineData("ca.crt", "")]
+    [InlineData("etcd/ca.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")]
+    [InlineData("sa.key", "")]
+    public void A_damaged_authority_is_named_with_the_remedy_and_left_alone(string file, string content)
+    {
+        var pki = Ensure(out _);
+        File.WriteAllText(pki.PathOf(file), content);
+        var error = Assert.Throws<InvalidOperationException>(pki.EnsureAuthorities);
+        Assert.Contains(pki.PathOf(file), error.Message);
+        Assert.Contains("restore", error.Message);
+        Assert.Equal(content, File.ReadAllText(pki.PathOf(file)));
+    }
+
+    [Fact]
     public void The_pin_is_the_hash_of_the_public_key_as_openssl_computes_it()
     {
         var pki = Ensure(out _);

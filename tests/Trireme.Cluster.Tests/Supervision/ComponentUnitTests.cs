@@ -41,6 +41,21 @@ public sealed class ComponentUnitTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_component_that_was_adopted_is_known_to_run_with_another_command_line()
+    {
+        var unit = Run(Sleeper());
+        await UntilRunning(unit);
+        await Abandon(unit);
+        var next = Run(Sleeper());
+        await UntilRunning(next);
+        Assert.False(next.IsStale);
+        next.Spec = Sleeper() with { Arguments = ["3601"] };
+        Assert.True(next.IsStale);
+        next.Spec = Sleeper() with { Command = "/usr/bin/other", Arguments = ["3601"] };
+        Assert.False(next.IsStale);
+    }
+
+    [Fact]
     public async Task The_death_of_an_adopted_component_is_seen()
     {
         var unit = Run(Sleeper());
