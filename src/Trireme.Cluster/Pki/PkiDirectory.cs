@@ -90,7 +90,9 @@ public sealed class PkiDirectory(string root, TimeProvider time, ILogger logger)
             throw new InvalidOperationException($"The certificate authority {path}.crt is there without its key: restore the key from another server or a backup, or remove both");
         }
 
-        using var authority = File.Exists(path + ".key") ? Guard(path, () => CertificateAuthority.Create(commonName, File.ReadAllText(path + ".key"), time)) : CertificateAuthority.Create(commonName, time);
+        using var authority = File.Exists(path + ".key")
+            ? Guard(path, () => CertificateAuthority.Create(commonName, File.ReadAllText(path + ".key"), time))
+            : CertificateAuthority.Create(commonName, time);
         authority.Pem.Save(path, durable: true);
         logger.LogInformation("Made certificate authority {Name}", name);
     }
@@ -105,7 +107,8 @@ public sealed class PkiDirectory(string root, TimeProvider time, ILogger logger)
         }
         catch (CryptographicException e)
         {
-            throw new InvalidOperationException($"Certificate authority {path}.crt or {path}.key is damaged ({e.Message.TrimEnd('.')}): restore both from another server or a backup", e);
+            throw new InvalidOperationException(
+                $"Certificate authority {path}.crt or {path}.key is damaged ({e.Message.TrimEnd('.')}): restore both from another server or a backup, or remove both if the cluster has never run", e);
         }
     }
 }

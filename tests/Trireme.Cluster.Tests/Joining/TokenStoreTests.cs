@@ -1,6 +1,8 @@
 using System.Text;
 using Microsoft.Extensions.Time.Testing;
 using Trireme.Api.Models.Core.V1;
+using Trireme.Api.Models.Meta.V1;
+using Trireme.Api.Models.Rbac.V1;
 using Trireme.Cluster.Joining;
 using Trireme.TestKit.Client;
 
@@ -13,6 +15,11 @@ public sealed class TokenStoreTests
     {
         var time = new FakeTimeProvider(new DateTimeOffset(2026, 6, 1, 0, 0, 0, TimeSpan.Zero));
         var client = new FakeApiClient(time);
+        client.Seed(new ClusterRole { Metadata = new ObjectMeta { Name = "any" } });
+        client.Seed(new ClusterRoleBinding { Metadata = new ObjectMeta { Name = "any" }, RoleRef = new RoleRef() });
+        client.Seed(new Role { Metadata = new ObjectMeta { Name = "any", Namespace = "default" } });
+        client.Seed(new RoleBinding { Metadata = new ObjectMeta { Name = "any", Namespace = "default" }, RoleRef = new RoleRef() });
+        client.Seed(new Secret { Metadata = new ObjectMeta { Name = "any", Namespace = "default" } });
         var store = new TokenStore(client);
         var token = BootstrapToken.Create();
         await store.RenewAsync(token, "first", time, TestContext.Current.CancellationToken);

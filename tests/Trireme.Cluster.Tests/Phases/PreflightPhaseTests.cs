@@ -48,8 +48,8 @@ public sealed class PreflightPhaseTests
     public void A_directory_whose_sockets_the_kernel_could_not_name_is_refused()
     {
         Assert.Null(PreflightPhase.TooLong(new MachineDirectory(MachineDirectory.DefaultRoot)));
-        Assert.Contains("too long by 1 characters", PreflightPhase.TooLong(new MachineDirectory("/" + new string('x', 75))));
-        Assert.Null(PreflightPhase.TooLong(new MachineDirectory("/" + new string('x', 74))));
+        Assert.Contains("too long by 1 characters", PreflightPhase.TooLong(new MachineDirectory("/" + new string('x', 74))));
+        Assert.Null(PreflightPhase.TooLong(new MachineDirectory("/" + new string('x', 73))));
     }
 
     [Fact]
