@@ -16,6 +16,8 @@ internal sealed class ControllerHarness : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Task> _running = [];
     private readonly List<IController> _controllers = [];
+    private CancellationTokenSource _term = new();
+    private Task _leading = Task.CompletedTask;
 
     public ControllerHarness(ControllerManagerOptions? options = null)
     {
@@ -62,7 +64,22 @@ internal sealed class ControllerHarness : IAsyncDisposable
     {
         _running.Add(Informers.RunAsync(_stop.Token));
         await Informers.WaitForSyncAsync(_stop.Token);
-        _running.AddRange(_controllers.Select(c => c.RunAsync(_stop.Token)));
+        StartTerm();
+    }
+
+    /// <summary>Leadership is lost: nobody acts, informers go on.</summary>
+    public async Task EndTermAsync()
+    {
+        await _term.CancelAsync();
+        await _leading;
+    }
+
+    /// <summary>Leadership is won, perhaps again.</summary>
+    public void StartTerm()
+    {
+        _term.Dispose();
+        _term = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        _leading = Task.WhenAll(_controllers.Select(c => c.RunAsync(_term.Token)));
     }
 
     /// <summary>Waits until something holds, while kubelets work and time passes.</summary>
@@ -126,7 +143,8 @@ internal sealed class ControllerHarness : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await Task.WhenAll(_running);
+        await Task.WhenAll([.. _running, _leading]);
+        _term.Dispose();
         _stop.Dispose();
     }
 

@@ -15,8 +15,8 @@ namespace Trireme.Controllers.NodeLifecycle;
 /// <summary>Notices nodes that no longer answer, says so in their conditions and taints, and takes their pods out of Services.</summary>
 /// <remarks>
 /// Every few seconds: 1. look at all signs of life (<see cref="NodeHealth"/>). 2. A silent node's conditions turn Unknown. For a node, as
-/// soon as its conditions change: 3. set the taints that they call for (<see cref="NodeTaints"/>); NoExecute at a limited rate, and not at all while most
-/// nodes are silent. 4. Mark its pods not ready, with the same exception. Evicting is <see cref="TaintEvictionController"/>'s.
+/// soon as its conditions change: 3. set the taints that they call for (<see cref="NodeTaints"/>); NoExecute at a limited rate, and only if its pods may be
+/// evicted (<see cref="NodeDisruption"/>). 4. Mark its pods not ready, unless no node is well. Evicting is <see cref="TaintEvictionController"/>'s.
 /// </remarks>
 public sealed class NodeLifecycleController : Controller
 {
@@ -33,6 +33,7 @@ public sealed class NodeLifecycleController : Controller
     private readonly NodeHealth _health;
     private readonly NodeDisruption _disruption;
     private readonly RateLimiter _evictionRate;
+    private readonly RateLimiter _slowEvictionRate;
 
     public NodeLifecycleController(ControllerContext context, NodeDisruption disruption)
         : base("node-lifecycle-controller", context, 4)
@@ -40,10 +41,12 @@ public sealed class NodeLifecycleController : Controller
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(disruption);
         _disruption = disruption;
+        disruption.AwaitJudge();
         _health = new NodeHealth(context.Options.NodeMonitorGracePeriod, context.TimeProvider);
 
         // A whole zone of a small cluster may be given up at once; in a large one a node every ten seconds, as upstream.
         _evictionRate = new RateLimiter(0.1, 5, context.TimeProvider);
+        _slowEvictionRate = new RateLimiter(0.01, 1, context.TimeProvider);
         _events = context.EventRecorder("node-controller");
         _nodes = context.Informers.For<Node>();
         _pods = context.Informers.For<Pod>();
@@ -67,10 +70,10 @@ public sealed class NodeLifecycleController : Controller
         }
 
         // 3.
-        var ready = node.Status?.Conditions?.Find(c => c.Type == "Ready")?.Status;
-        var mayEvict = !_disruption.IsMassFailure;
+        var measures = _disruption.MeasuresFor(node);
+        var mayEvict = measures >= PodMeasures.EvictSlowly;
         var result = ReconcileResult.Done;
-        if (mayEvict && ready is "False" or "Unknown" && !HasNoExecute(node) && !_evictionRate.TryAcquire())
+        if (mayEvict && !HasNoExecute(node) && !(measures == PodMeasures.Evict ? _evictionRate : _slowEvictionRate).TryAcquire())
         {
             mayEvict = false;
             result = ReconcileResult.After(TimeSpan.FromSeconds(2));
@@ -82,7 +85,7 @@ public sealed class NodeLifecycleController : Controller
         }
 
         // 4.
-        if (ready is "False" or "Unknown" && !_disruption.IsMassFailure)
+        if (measures >= PodMeasures.MarkNotReady)
         {
             await MarkPodsNotReadyAsync(node, cancellationToken);
         }
@@ -90,15 +93,16 @@ public sealed class NodeLifecycleController : Controller
         return result;
     }
 
-    protected override void OnTermStarted()
-    {
-        // What this process did not see as leader it does not hold against a node.
-        _health.Clear();
-        _disruption.IsMassFailure = false;
-    }
+    // What this process did not see as leader it does not hold against a node.
+    protected override void OnTermStarted() => _health.Clear();
 
-    protected override Task RunBackgroundAsync(CancellationToken cancellationToken) =>
-        EveryAsync(Context.Options.NodeMonitorPeriod, MonitorAsync, cancellationToken);
+    protected override async Task RunBackgroundAsync(CancellationToken cancellationToken)
+    {
+        await EveryAsync(Context.Options.NodeMonitorPeriod, MonitorAsync, cancellationToken);
+
+        // What held in this term says nothing about the beginning of the next.
+        _disruption.Update(null, Time.GetTimestamp());
+    }
 
     /// <summary>One look at all nodes.</summary>
     internal async Task MonitorAsync(CancellationToken cancellationToken)
@@ -108,33 +112,34 @@ public sealed class NodeLifecycleController : Controller
         _health.Retain(nodes.Select(n => n.Metadata.Name!).ToHashSet(StringComparer.Ordinal));
         foreach (var node in nodes)
         {
-            _health.Observe(node.Metadata.Name!, SignOfLife(node));
+            _health.Observe(node.Metadata.Name!, NodeDisruption.ZoneOf(node), SignOfLife(node), Ready(node) is not "False");
         }
 
-        var silent = _health.Silent();
-        if (_health.IsMassFailure != _disruption.IsMassFailure)
+        var verdicts = _health.Judge();
+        if (_disruption.Update(verdicts, Time.GetTimestamp()))
         {
-            _disruption.IsMassFailure = _health.IsMassFailure;
-            Logger.LogWarning("{State}", _health.IsMassFailure
-                ? "Most nodes are silent: taking that for a failure between them and the API, pods are left alone"
-                : "Most nodes answer again");
+            Logger.LogWarning("{State}", verdicts.IsMassFailure
+                ? "No node is well: taking that for a failure between them and the API, pods are left alone"
+                : "Nodes answer again");
         }
 
         // 2.
         foreach (var node in nodes)
         {
-            var isSilent = silent.Contains(node.Metadata.Name!);
+            var isSilent = verdicts.Silent.Contains(node.Metadata.Name!);
             if (isSilent && NeedsUnknown(node))
             {
                 await SetUnknownAsync(node, cancellationToken);
             }
-            else if (isSilent || node.Status?.Conditions?.Find(c => c.Type == "Ready")?.Status is "False")
+            else if (isSilent || Ready(node) is "False")
             {
                 // Again and again: what was held back by the rate or by a mass failure is due some time.
                 Enqueue(node);
             }
         }
     }
+
+    private static string? Ready(Node node) => node.Status?.Conditions?.Find(c => c.Type == "Ready")?.Status;
 
     private string SignOfLife(Node node)
     {

@@ -9,9 +9,9 @@ namespace Trireme.Controllers.NodeLifecycle;
 
 /// <summary>Deletes pods from nodes whose NoExecute taints they do not tolerate, or no longer: each after the seconds that its tolerations grant.</summary>
 /// <remarks>
-/// The seconds count from when this process first saw the taint, on standby too; clocks of other machines play no part. While most
-/// nodes are silent nobody is evicted for silence. A pod that a lost node never acknowledged has nothing to wait for and goes at once,
-/// where Kubernetes would let it hang for the five minutes of its default toleration.
+/// The seconds count from when this process first saw the taint, on standby too, or from the end of a mass failure; clocks of other machines play no part.
+/// Nobody is evicted for a node's silence as long as that may mean something else (<see cref="NodeDisruption"/>). A pod that a lost node never acknowledged
+/// has nothing to wait for and goes at once, where Kubernetes would let it hang for the five minutes of its default toleration.
 /// </remarks>
 public sealed class TaintEvictionController : Controller
 {
@@ -60,20 +60,16 @@ public sealed class TaintEvictionController : Controller
     {
         if (_pods.Indexer.Get(key.Namespace, key.Name) is not { Metadata.DeletionTimestamp: null } pod
             || string.IsNullOrEmpty(pod.Spec?.NodeName)
-            || _nodes.Indexer.Get(null, pod.Spec.NodeName) is not { } node
-            || Until(node, pod) is not { } left)
+            || _nodes.Indexer.Get(null, pod.Spec.NodeName) is not { } node)
         {
             return ReconcileResult.Done;
         }
 
-        if (left > TimeSpan.Zero)
+        var isHeld = _disruption.MeasuresFor(node) == PodMeasures.None && NoExecute(node).Any(NodeTaints.IsHealth);
+        var left = Until(node, pod, isHeld);
+        if (left is null || left > TimeSpan.Zero)
         {
-            return ReconcileResult.After(left);
-        }
-
-        if (_disruption.IsMassFailure && NoExecute(node).All(NodeTaints.IsHealth))
-        {
-            return ReconcileResult.After(_lookAgain);
+            return new ReconcileResult(left).Or(isHeld ? _lookAgain : null);
         }
 
         _events.Event(pod, "Normal", "TaintManagerEviction", $"Marking for deletion Pod {key}");
@@ -83,10 +79,10 @@ public sealed class TaintEvictionController : Controller
     }
 
     /// <summary>How long the pod may stay; null for ever.</summary>
-    private TimeSpan? Until(Node node, Pod pod)
+    private TimeSpan? Until(Node node, Pod pod, bool exceptHealth)
     {
         TimeSpan? shortest = null;
-        foreach (var taint in NoExecute(node))
+        foreach (var taint in NoExecute(node).Where(t => !exceptHealth || !NodeTaints.IsHealth(t)))
         {
             var granted = Tolerated(taint, pod.Spec!.Tolerations ?? []);
             if (granted is null)
@@ -100,7 +96,10 @@ public sealed class TaintEvictionController : Controller
                 granted = TimeSpan.Zero;
             }
 
-            var left = granted.Value - Time.GetElapsedTime(FirstSeen(node.Metadata.Name!, taint.Key!));
+            // While no node was well no time passed.
+            var since = FirstSeen(node.Metadata.Name!, taint.Key!);
+            since = NodeTaints.IsHealth(taint) ? Math.Max(since, _disruption.CalmSince) : since;
+            var left = granted.Value - Time.GetElapsedTime(since);
             shortest = shortest is { } other && other < left ? other : left;
         }
 

@@ -106,17 +106,147 @@ public sealed class NodeLifecycleTests
     }
 
     [Fact]
+    public async Task A_manager_that_takes_over_while_all_nodes_are_silent_touches_no_pod()
+    {
+        await using var harness = new ControllerHarness();
+        foreach (var node in new[] { "n1", "n2", "n3" })
+        {
+            SeedLost(harness, node);
+            harness.Api.Seed(Objects.Pod("on-" + node, "10.0.0.9", node: node));
+        }
+
+        await TakeOverAsync(harness);
+        await harness.StaysAsync(() => AllServe(harness), TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(2));
+        Assert.DoesNotContain(Taints(harness, "n2"), t => t.EndsWith("NoExecute", StringComparison.Ordinal));
+
+        // And once more, with what the first term knew.
+        await harness.EndTermAsync();
+        harness.StartTerm();
+        await harness.StaysAsync(() => AllServe(harness), TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(2));
+    }
+
+    [Fact]
+    public async Task A_manager_that_takes_over_evicts_from_a_node_that_stays_silent()
+    {
+        await using var harness = new ControllerHarness();
+        SeedLost(harness, "n1", tainted: true);
+        harness.Api.Seed(Objects.Node("n2"));
+        Renew(harness, "n2");
+        harness.Api.Seed(Objects.Pod("p", "10.0.0.9", node: "n1"));
+
+        await TakeOverAsync(harness);
+        var alive = Heartbeats(harness, "n2");
+        var start = harness.Time.GetUtcNow();
+        await harness.UntilAsync(() => alive() && harness.Api.Peek<Pod>(Objects.Ns, "p")?.Metadata.DeletionTimestamp is not null, _step);
+        Assert.InRange((harness.Time.GetUtcNow() - start).TotalSeconds, 18, 40);
+    }
+
+    [Fact]
+    public async Task A_zone_that_is_lost_as_a_whole_is_evicted_from_while_others_answer()
+    {
+        await using var harness = await StartAsync("a1", "a2", "b1", "b2", "c1");
+        foreach (var name in new[] { "a1", "a2", "b1", "b2", "c1" })
+        {
+            Place(harness, name, name[..1]);
+            harness.Api.Seed(Objects.Pod("on-" + name, "10.0.0.9", node: name));
+        }
+
+        // Four of five nodes are gone: more than any share of the whole cluster, but zone c answers.
+        var alive = Heartbeats(harness, "c1");
+        await harness.UntilAsync(
+            () => alive() && new[] { "a1", "a2", "b1", "b2" }.All(n => harness.Api.Peek<Pod>(Objects.Ns, "on-" + n)?.Metadata.DeletionTimestamp is not null), _step);
+        Assert.True(harness.Api.Peek<Pod>(Objects.Ns, "on-c1")!.IsReady());
+    }
+
+    [Fact]
+    public async Task From_a_zone_that_is_lost_for_the_most_part_pods_leave_services_and_stay()
+    {
+        string[] nodes = ["n1", "n2", "n3", "n4"];
+        await using var harness = await StartAsync(nodes);
+        Array.ForEach(nodes, n => harness.Api.Seed(Objects.Pod("on-" + n, "10.0.0.9", node: n)));
+        var alive = Heartbeats(harness, "n4");
+
+        await harness.UntilAsync(() => alive() && nodes[..3].All(n => !harness.Api.Peek<Pod>(Objects.Ns, "on-" + n)!.IsReady()), _step);
+        await harness.StaysAsync(
+            () => alive() && harness.Api.PeekAll<Pod>().All(p => p.Metadata.DeletionTimestamp is null) && !Taints(harness, "n1").Exists(t => t.EndsWith("NoExecute", StringComparison.Ordinal)),
+            TimeSpan.FromMinutes(3),
+            TimeSpan.FromSeconds(1));
+    }
+
+    [Fact]
+    public async Task The_time_that_a_pod_is_granted_starts_anew_after_a_mass_failure()
+    {
+        await using var harness = await StartAsync("n1", "n2", "n3");
+        var pod = Objects.Pod("p", "10.0.0.9", node: "n1");
+        pod.Spec!.Tolerations = [new Toleration { Key = "node.kubernetes.io/unreachable", Operator = "Exists", Effect = "NoExecute", TolerationSeconds = 60 }];
+        harness.Api.Seed(pod);
+        var alive = Heartbeats(harness, "n2", "n3");
+        await harness.UntilAsync(() => alive() && Taints(harness, "n1").Contains("node.kubernetes.io/unreachable:NoExecute"), _step);
+
+        // All fall silent for far longer than a minute, then all but the first come back.
+        await harness.StaysAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "p")!.Metadata.DeletionTimestamp is null, TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(2));
+        Report(harness, "n2");
+        Report(harness, "n3");
+        var start = harness.Time.GetUtcNow();
+        alive = Heartbeats(harness, "n2", "n3");
+        await harness.UntilAsync(() => alive() && harness.Api.Peek<Pod>(Objects.Ns, "p")!.Metadata.DeletionTimestamp is not null, _step);
+        Assert.InRange((harness.Time.GetUtcNow() - start).TotalSeconds, 58, 80);
+    }
+
+    [Fact]
     public void A_clock_that_jumps_does_not_make_nodes_silent()
     {
         var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
         var health = new NodeHealth(TimeSpan.FromSeconds(20), time);
-        health.Observe("a", "renewed in the year 1990");
-        health.Observe("b", "renewed in the year 2090");
-        health.Observe("c", "x");
+        health.Observe("a", "", "renewed in the year 1990", isReady: true);
+        health.Observe("b", "", "renewed in the year 2090", isReady: true);
+        health.Observe("c", "", "x", isReady: true);
         time.Advance(TimeSpan.FromSeconds(9));
 
-        Assert.Empty(health.Silent());
-        Assert.False(health.IsMassFailure);
+        var verdicts = health.Judge();
+        Assert.Empty(verdicts.Silent);
+        Assert.False(verdicts.IsMassFailure);
+    }
+
+    [Fact]
+    public void A_zone_whose_state_swings_does_not_save_a_dead_node_for_ever()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        var health = new NodeHealth(TimeSpan.FromSeconds(20), time);
+        var silent = false;
+        for (var second = 0; second < 120 && !silent; second++)
+        {
+            health.Observe("dead", "a", "x", isReady: true);
+            health.Observe("swinging", "a", $"{second / 14}", isReady: true);
+            health.Observe("well", "b", $"{second}", isReady: true);
+            silent = health.Judge().Silent.Contains("dead");
+            time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.True(silent);
+    }
+
+    private static void SeedLost(ControllerHarness harness, string name, bool tainted = false)
+    {
+        var node = Objects.Node(name, "Unknown");
+        node.Status!.Conditions![0].Reason = "NodeStatusUnknown";
+        node.Spec!.Taints = tainted ? [new Taint { Key = "node.kubernetes.io/unreachable", Effect = "NoExecute" }] : null;
+        harness.Api.Seed(node);
+        Renew(harness, name);
+    }
+
+    private static void Place(ControllerHarness harness, string name, string zone)
+    {
+        var node = harness.Api.Peek<Node>(null, name)!;
+        node.Metadata.Labels = new() { ["topology.kubernetes.io/zone"] = zone };
+        harness.Api.Seed(node);
+    }
+
+    private static Task TakeOverAsync(ControllerHarness harness)
+    {
+        harness.Add(c => new NodeLifecycleController(c, c.NodeDisruption));
+        harness.Add(c => new TaintEvictionController(c, c.NodeDisruption));
+        return harness.StartAsync();
     }
 
     private static bool AllServe(ControllerHarness harness) =>
@@ -166,9 +296,7 @@ public sealed class NodeLifecycleTests
             Renew(harness, node);
         }
 
-        harness.Add(c => new NodeLifecycleController(c, c.NodeDisruption));
-        harness.Add(c => new TaintEvictionController(c, c.NodeDisruption));
-        await harness.StartAsync();
+        await TakeOverAsync(harness);
         return harness;
     }
 }
