@@ -142,19 +142,25 @@ internal sealed partial class ScheduleOne(
         var state = new CycleState();
         var diagnosis = new Diagnosis(_snapshot);
         string? nodeName;
+        var room = default(PostFilterResult);
         try
         {
             nodeName = SelectNode(state, pod, diagnosis);
-            if (nodeName is null)
+            if (nodeName is null && _snapshot.Count > 0)
             {
-                // (4)
-                return HandleNoFitAsync(queued, state, diagnosis, start, cancellationToken);
+                room = framework.RunPostFilter(state, pod, diagnosis);
             }
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
             // A plugin's bug with this pod must not keep others from being scheduled.
             return HandleFaultAsync(queued, exception.Message, exception, cancellationToken);
+        }
+
+        // (4)
+        if (nodeName is null)
+        {
+            return HandleNoFitAsync(queued, diagnosis, room, start, cancellationToken);
         }
 
         // (6)
@@ -307,7 +313,7 @@ internal sealed partial class ScheduleOne(
             {
                 cache.FinishBinding(pod);
                 queue.Done(pod.Uid);
-                metrics.Scheduled(timeProvider.GetElapsedTime(start), queued.Attempts, timeProvider.GetUtcNow() - queued.InitialTimestamp);
+                metrics.Scheduled(timeProvider.GetElapsedTime(start), queued.Attempts, timeProvider.GetElapsedTime(queued.InitialTimestamp));
                 pods.Record(pod.Pod, warning: false, "Scheduled", "Binding", $"Successfully assigned {pod} to {nodeName}");
                 return;
             }
@@ -320,6 +326,12 @@ internal sealed partial class ScheduleOne(
             // Leadership was lost while the request was on its way: it may have been applied, in which case the watch will say so.
             Undo(state, pod, nodeName);
             queue.AddUnschedulable(queued);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            // A plugin's bug must not lose the pod.
+            Undo(state, pod, nodeName);
+            await HandleFaultAsync(queued, exception.Message, exception, cancellationToken);
         }
     }
 
@@ -334,11 +346,10 @@ internal sealed partial class ScheduleOne(
 
     /// <summary>(4)</summary>
     private async Task HandleNoFitAsync(
-        QueuedPodInfo queued, CycleState state, Diagnosis diagnosis, long start, CancellationToken cancellationToken)
+        QueuedPodInfo queued, Diagnosis diagnosis, PostFilterResult result, long start, CancellationToken cancellationToken)
     {
         var pod = queued.Pod;
         string message;
-        var result = default(PostFilterResult);
         if (_snapshot.Count == 0)
         {
             message = "no nodes available to schedule pods";
@@ -346,7 +357,6 @@ internal sealed partial class ScheduleOne(
         }
         else
         {
-            result = framework.RunPostFilter(state, pod, diagnosis);
             diagnosis.PostFilterMessage = result.Status is { IsSuccess: false, Message.Length: > 0 } status ? $"preemption: {status.Message}" : "";
             message = diagnosis.Message();
             queued.UnschedulablePlugins = diagnosis.UnschedulablePlugins;
@@ -361,17 +371,10 @@ internal sealed partial class ScheduleOne(
             {
                 framework.Nominator.Remove(other.Uid);
             }
-
-            framework.Nominator.AddOrUpdate(pod, nominated);
-        }
-        else if (result.NominatedNodeName is not null)
-        {
-            framework.Nominator.Remove(pod.Uid);
         }
 
-        if (!queue.AddUnschedulable(queued))
+        if (!queue.AddUnschedulable(queued, result.NominatedNodeName))
         {
-            framework.Nominator.Remove(pod.Uid);
             return;
         }
 

@@ -70,6 +70,22 @@ public sealed class SchedulerHostTests
         await Eventually.HoldsAsync(() => _api.Peek<Pod>("default", "p")!.Spec!.NodeName == "a", "bound at last");
     }
 
+    [Fact]
+    public async Task A_binding_whose_answer_is_lost_is_asked_for_again_and_found_done()
+    {
+        var losses = 1;
+        _api.LoseAnswer = request => request.Subresource == "binding" && Interlocked.Decrement(ref losses) >= 0
+            ? new Client.ApiUnavailableException("The connection broke")
+            : null;
+        await using var scheduler = Start();
+        _api.Seed(Node("a"));
+        _api.Seed(Pod("p"));
+
+        await Eventually.HoldsAsync(() => _api.PeekAll<Event>("default").Any(e => e.Reason == "Scheduled"), "event");
+        Assert.Equal(2, _api.Writes.Count(w => w.Subresource == "binding"));
+        Assert.DoesNotContain(_api.PeekAll<Event>("default"), e => e.Reason == "FailedScheduling");
+    }
+
     private Running Start(bool leaderElect = false)
     {
         var options = new SchedulerOptions { LeaderElect = leaderElect, SecurePort = null, Seed = 1, PodInitialBackoff = TimeSpan.FromMilliseconds(10) };

@@ -165,7 +165,10 @@ internal sealed class Simulation : IPodWriter, IDisposable
 
         public Dictionary<string, string>? NamespaceLabels(string @namespace) => Namespaces.GetValueOrDefault(@namespace);
 
-        public IEnumerable<PodDisruptionBudget> PodDisruptionBudgets(string @namespace) => Budgets;
+        /// <summary>A bug in the middle of preemption.</summary>
+        public Exception? BudgetFailure { get; set; }
+
+        public IEnumerable<PodDisruptionBudget> PodDisruptionBudgets(string @namespace) => BudgetFailure is { } failure ? throw failure : Budgets;
 
         public LabelMatcher DefaultSelector(PodInfo pod) => Selector(pod);
     }

@@ -18,7 +18,8 @@ namespace Trireme.Controllers.CertificateSigning;
 /// Client certificates are approved if the asker may create <c>certificatesigningrequests/nodeclient</c> (a bootstrap token) or
 /// <c>/selfnodeclient</c> (the node itself), as upstream. Serving certificates are approved, which upstream leaves to an administrator, if a node asks for its own
 /// name and addresses: those of its Node object or, before it has one, addresses that no other node and no API server has.
-/// Other signers are left to others; what an administrator approved for these two is signed.
+/// What an administrator approved for these two is signed, and so are approved requests for other clients of the API (<see cref="ClientRequest"/>). Other
+/// signers are left to others.
 /// </remarks>
 public sealed class CertificateSigningController : Controller
 {
@@ -49,10 +50,21 @@ public sealed class CertificateSigningController : Controller
     internal override async Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
     {
         if (_requests.Indexer.Get(null, key.Name) is not { } cached
-            || cached.Spec?.SignerName is not (NodeRequest.ClientSigner or NodeRequest.ServingSigner)
+            || cached.Spec?.SignerName is not (NodeRequest.ClientSigner or NodeRequest.ServingSigner or ClientRequest.Signer)
             || cached.Status?.Certificate is { Length: > 0 }
             || Has(cached, "Denied") || Has(cached, "Failed"))
         {
+            return ReconcileResult.Done;
+        }
+
+        if (cached.Spec.SignerName == ClientRequest.Signer)
+        {
+            if (Has(cached, "Approved"))
+            {
+                var (asked, why) = ClientRequest.Read(cached.Spec);
+                await SettleAsync(cached, asked, why, cancellationToken);
+            }
+
             return ReconcileResult.Done;
         }
 
@@ -68,22 +80,28 @@ public sealed class CertificateSigningController : Controller
             return ReconcileResult.Done;
         }
 
-        var changed = cached.Clone();
+        await SettleAsync(cached, request?.Request, refusal, cancellationToken);
+        return ReconcileResult.Done;
+    }
+
+    protected override Task RunBackgroundAsync(CancellationToken cancellationToken) => EveryAsync(_cleanPeriod, CleanAsync, cancellationToken);
+
+    /// <summary>Signs an approved request, or says why not.</summary>
+    private async Task SettleAsync(CertificateSigningRequest approved, CertificateRequest? request, string? refusal, CancellationToken cancellationToken)
+    {
+        var changed = approved.Clone();
         if (request is null)
         {
             changed.Status!.Conditions!.Add(Condition("Failed", "SignerValidationFailure", refusal!));
         }
         else
         {
-            changed.Status!.Certificate = Encoding.UTF8.GetBytes(await SignAsync(request, cached.Spec.ExpirationSeconds, cancellationToken));
-            Logger.LogInformation("Signed certificate of node {Node} for {Signer}", request.Node, cached.Spec.SignerName);
+            changed.Status!.Certificate = Encoding.UTF8.GetBytes(await SignAsync(request, approved.Spec!.ExpirationSeconds, cancellationToken));
+            Logger.LogInformation("Signed certificate of {Subject} for {Signer}", request.SubjectName.Name, approved.Spec.SignerName);
         }
 
         await Client.UpdateStatusAsync(changed, cancellationToken);
-        return ReconcileResult.Done;
     }
-
-    protected override Task RunBackgroundAsync(CancellationToken cancellationToken) => EveryAsync(_cleanPeriod, CleanAsync, cancellationToken);
 
     private async Task<string?> WhyApprovedAsync(CertificateSigningRequestSpec spec, NodeRequest request, CancellationToken cancellationToken)
     {
@@ -160,7 +178,7 @@ public sealed class CertificateSigningController : Controller
         }
     }
 
-    private async Task<string> SignAsync(NodeRequest request, int? expirationSeconds, CancellationToken cancellationToken)
+    private async Task<string> SignAsync(CertificateRequest request, int? expirationSeconds, CancellationToken cancellationToken)
     {
         // Read each time: a rotated CA signs from then on.
         var (certificatePem, keyPem) = (await File.ReadAllTextAsync(_certificateFile, cancellationToken), await File.ReadAllTextAsync(_keyFile, cancellationToken));
@@ -173,7 +191,7 @@ public sealed class CertificateSigningController : Controller
             notAfter = authority.NotAfter;
         }
 
-        request.Request.CertificateExtensions.Add(
+        request.CertificateExtensions.Add(
             X509AuthorityKeyIdentifierExtension.CreateFromCertificate(authority, includeKeyIdentifier: true, includeIssuerAndSerial: false));
         var serial = RandomNumberGenerator.GetBytes(16);
         serial[0] = (byte)((serial[0] & 0x7f) | 0x01); // positive, and without a leading zero byte: RFC 5280, 4.1.2.2
@@ -183,7 +201,7 @@ public sealed class CertificateSigningController : Controller
         var generator = ecdsa is not null
             ? X509SignatureGenerator.CreateForECDsa(ecdsa)
             : X509SignatureGenerator.CreateForRSA(rsa!, RSASignaturePadding.Pkcs1);
-        using var signed = request.Request.Create(authority.SubjectName, generator, notBefore, notAfter, serial);
+        using var signed = request.Create(authority.SubjectName, generator, notBefore, notAfter, serial);
         return signed.ExportCertificatePem() + "\n";
     }
 

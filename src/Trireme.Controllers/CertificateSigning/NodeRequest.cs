@@ -1,8 +1,5 @@
-using System.Formats.Asn1;
 using System.Net;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using Trireme.Api.Models.Certificates.V1;
 
 namespace Trireme.Controllers.CertificateSigning;
@@ -19,21 +16,14 @@ internal sealed record NodeRequest(string Node, IReadOnlyList<string> DnsNames, 
 
     private const string NodePrefix = "system:node:";
     private const string NodesGroup = "system:nodes";
-    private static readonly HashSet<string> _harmless = ["digital signature", "key encipherment"];
 
     /// <summary>Reads a request; see https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers for what is allowed.</summary>
     /// <returns>The request, or in words why no node may make it.</returns>
     public static (NodeRequest? Request, string? Refusal) Read(CertificateSigningRequestSpec spec)
     {
-        CertificateRequest pkcs10;
-        try
+        if (Pkcs10.Parse(spec, out var problem) is not { } pkcs10)
         {
-            pkcs10 = CertificateRequest.LoadSigningRequestPem(
-                Encoding.UTF8.GetString(spec.Request ?? []), HashAlgorithmName.SHA256, CertificateRequestLoadOptions.UnsafeLoadCertificateExtensions, RSASignaturePadding.Pkcs1);
-        }
-        catch (Exception e) when (e is CryptographicException or ArgumentException or AsnContentException)
-        {
-            return (null, "unable to parse the request: " + e.Message);
+            return (null, problem);
         }
 
         var (name, organizations) = Subject(pkcs10.SubjectName);
@@ -42,14 +32,13 @@ internal sealed record NodeRequest(string Node, IReadOnlyList<string> DnsNames, 
             return (null, $"subject must be CN={NodePrefix}NAME in organization {NodesGroup}");
         }
 
-        var names = pkcs10.CertificateExtensions.OfType<X509SubjectAlternativeNameExtension>().FirstOrDefault()
-            ?? (pkcs10.CertificateExtensions.FirstOrDefault(e => e.Oid?.Value == "2.5.29.17") is { } raw ? new X509SubjectAlternativeNameExtension(raw.RawData, raw.Critical) : null);
+        var names = Pkcs10.NamesOf(pkcs10);
         var dns = names?.EnumerateDnsNames().ToList() ?? [];
         var addresses = names?.EnumerateIPAddresses().ToList() ?? [];
         var serving = spec.SignerName == ServingSigner;
         var wantedUsage = serving ? "server auth" : "client auth";
         var usages = spec.Usages ?? [];
-        if (!usages.Contains(wantedUsage) || usages.Exists(u => u != wantedUsage && !_harmless.Contains(u)))
+        if (!usages.Contains(wantedUsage) || usages.Exists(u => u != wantedUsage && !Pkcs10.KeyUsages.Contains(u)))
         {
             return (null, $"usages must be {wantedUsage}, digital signature and perhaps key encipherment");
         }
@@ -69,34 +58,10 @@ internal sealed record NodeRequest(string Node, IReadOnlyList<string> DnsNames, 
 
     private static CertificateRequest ToSign(CertificateRequest asked, List<string> usages, List<string> dns, List<IPAddress> addresses)
     {
-        // Made anew: extensions that were slipped in (a CA bit, say) do not get signed.
-        var request = new CertificateRequest(asked.SubjectName, asked.PublicKey, HashAlgorithmName.SHA256);
-        var keyUsage = X509KeyUsageFlags.None;
-        keyUsage |= usages.Contains("digital signature") ? X509KeyUsageFlags.DigitalSignature : X509KeyUsageFlags.None;
-        keyUsage |= usages.Contains("key encipherment") ? X509KeyUsageFlags.KeyEncipherment : X509KeyUsageFlags.None;
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(keyUsage, true));
-        var purposes = new OidCollection();
-        if (usages.Contains("client auth"))
-        {
-            purposes.Add(new Oid("1.3.6.1.5.5.7.3.2"));
-        }
-
-        if (usages.Contains("server auth"))
-        {
-            purposes.Add(new Oid("1.3.6.1.5.5.7.3.1"));
-        }
-
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension(purposes, false));
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
-        if (dns.Count + addresses.Count > 0)
-        {
-            var builder = new SubjectAlternativeNameBuilder();
-            dns.ForEach(builder.AddDnsName);
-            addresses.ForEach(builder.AddIpAddress);
-            request.CertificateExtensions.Add(builder.Build());
-        }
-
-        return request;
+        var builder = new SubjectAlternativeNameBuilder();
+        dns.ForEach(builder.AddDnsName);
+        addresses.ForEach(builder.AddIpAddress);
+        return Pkcs10.Remake(asked, usages, dns.Count + addresses.Count > 0 ? builder.Build() : null);
     }
 
     private static (string? Name, List<string> Organizations) Subject(X500DistinguishedName subject)

@@ -11,15 +11,23 @@ internal sealed class DaemonPlan
 
     private readonly DaemonSet _set;
     private readonly string _hash;
+    private readonly Func<string, TimeSpan> _untilRetry;
     private readonly DateTimeOffset _now;
     private readonly Dictionary<string, (bool Run, bool Continue)> _nodes;
     private readonly ILookup<string, Pod> _pods;
 
-    public DaemonPlan(DaemonSet set, string hash, IReadOnlyCollection<Node> nodes, IReadOnlyCollection<Pod> pods, DateTimeOffset now)
+    /// <param name="set">What is wanted.</param>
+    /// <param name="hash">Of its template.</param>
+    /// <param name="nodes">All nodes.</param>
+    /// <param name="pods">The pods of the set.</param>
+    /// <param name="untilRetry">How long a failed pod of a node must still stay before another may follow.</param>
+    /// <param name="now">The time.</param>
+    public DaemonPlan(DaemonSet set, string hash, IReadOnlyCollection<Node> nodes, IReadOnlyCollection<Pod> pods, Func<string, TimeSpan> untilRetry, DateTimeOffset now)
     {
-        (_set, _hash, _now) = (set, hash, now);
+        (_set, _hash, _untilRetry, _now) = (set, hash, untilRetry, now);
         _nodes = nodes.Where(n => n.Metadata.DeletionTimestamp is null).ToDictionary(n => n.Metadata.Name!, n => NodeFit.Decide(set.Spec!.Template!.Spec!, n), StringComparer.Ordinal);
         _pods = pods.Where(p => NodeFit.TargetOf(p) is not null).ToLookup(p => NodeFit.TargetOf(p)!, StringComparer.Ordinal);
+        LookAgain = pods.Select(p => p.UntilAvailable(MinReady, _now)).Where(t => t > TimeSpan.Zero).Min();
     }
 
     /// <summary>Nodes that need a pod.</summary>
@@ -27,8 +35,11 @@ internal sealed class DaemonPlan
 
     public List<Pod> Delete { get; } = [];
 
-    /// <summary>When a pod turns available by the passing of time.</summary>
-    public TimeSpan? LookAgain => _pods.SelectMany(g => g).Select(p => p.UntilAvailable(MinReady, _now)).Where(t => t > TimeSpan.Zero).Min();
+    /// <summary>Nodes on which a failed pod makes room for another.</summary>
+    public List<string> Retry { get; } = [];
+
+    /// <summary>When a pod turns available, or a failed one may be replaced, by the passing of time.</summary>
+    public TimeSpan? LookAgain { get; private set; }
 
     private int MinReady => _set.Spec!.MinReadySeconds;
 
@@ -56,8 +67,9 @@ internal sealed class DaemonPlan
                 continue;
             }
 
-            // One that failed makes room for another.
-            Delete.AddRange(alive.Where(p => p.IsTerminal()));
+            // One that ended makes room for another; if it failed, not at once: a pod that a node refuses would come and go many times a second.
+            var waits = alive.Exists(HasFailed) && !MayRetry(node);
+            Delete.AddRange(alive.Where(p => p.IsTerminal() && !(waits && HasFailed(p))));
             alive.RemoveAll(p => p.IsTerminal());
             var fresh = alive.Where(IsFresh).OrderBy(p => p.Metadata.CreationTimestamp).ToList();
             var old = alive.Where(p => !IsFresh(p)).OrderBy(p => p.Metadata.CreationTimestamp).ToList();
@@ -66,7 +78,7 @@ internal sealed class DaemonPlan
             if (alive.Count == 0)
             {
                 // One that is still ending keeps its place, its ports and its files.
-                if (run && !_pods[node].Any(p => p.Metadata.DeletionTimestamp is not null))
+                if (run && !waits && !_pods[node].Any(p => p.Metadata.DeletionTimestamp is not null))
                 {
                     Create.Add(node);
                 }
@@ -77,7 +89,9 @@ internal sealed class DaemonPlan
             }
         }
 
-        // Pods of nodes that are gone are the pod garbage collector's.
+        // Pods of nodes that are gone are the pod garbage collector's, but of one that never got there it knows nothing.
+        Delete.AddRange(_pods.Where(p => !_nodes.ContainsKey(p.Key)).SelectMany(p => p)
+            .Where(p => string.IsNullOrEmpty(p.Spec?.NodeName) && p.Metadata.DeletionTimestamp is null));
     }
 
     public DaemonSetStatus Measure()
@@ -108,6 +122,19 @@ internal sealed class DaemonPlan
         return status;
     }
 
+    private bool MayRetry(string node)
+    {
+        var wait = _untilRetry(node);
+        if (wait > TimeSpan.Zero)
+        {
+            LookAgain = LookAgain is { } earlier && earlier < wait ? earlier : wait;
+            return false;
+        }
+
+        Retry.Add(node);
+        return true;
+    }
+
     private void Replace(string node, Pod old, Pod? fresh, bool surging, ref int budget, ref int surgeBudget)
     {
         if (!IsAvailable(old) || (fresh is not null && IsAvailable(fresh)))
@@ -126,6 +153,8 @@ internal sealed class DaemonPlan
             Delete.Add(old);
         }
     }
+
+    private static bool HasFailed(Pod pod) => pod.Status?.Phase == PodPhase.Failed;
 
     private bool IsFresh(Pod pod) => pod.Metadata.Labels?.GetValueOrDefault(HashLabel) == _hash;
 

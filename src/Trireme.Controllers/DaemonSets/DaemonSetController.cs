@@ -28,6 +28,7 @@ public sealed class DaemonSetController : Controller
     private readonly ISharedInformer<Node> _nodes;
     private readonly ISharedInformer<ControllerRevision> _revisions;
     private readonly Expectations _expectations;
+    private readonly FailedPodBackoff _backoff;
     private readonly ControllerRefManager _refs;
     private readonly PodControl _podControl;
     private readonly IEventRecorder _events;
@@ -38,6 +39,7 @@ public sealed class DaemonSetController : Controller
         ArgumentNullException.ThrowIfNull(context);
         _events = context.EventRecorder(Name);
         _expectations = new Expectations(context.TimeProvider);
+        _backoff = new FailedPodBackoff(context.TimeProvider);
         _refs = new ControllerRefManager(context.Client);
         _podControl = new PodControl(context.Client, _events, context.NewRandom());
         _sets = context.Informers.For<DaemonSet>();
@@ -70,23 +72,22 @@ public sealed class DaemonSetController : Controller
 
         var pods = await _refs.ClaimAsync(set, selector, _pods.Indexer, cancellationToken);
         var hash = SafeNames.Encode(CanonicalJson.Hash(CanonicalJson.Of(set.Spec.Template), set.Status?.CollisionCount));
-        var plan = new DaemonPlan(set, hash, _nodes.Indexer.List(), pods, Time.GetUtcNow());
+        var uid = set.Metadata.Uid!;
+        var plan = new DaemonPlan(set, hash, _nodes.Indexer.List(), pods, node => _backoff.Left(uid, node), Time.GetUtcNow());
+        Exception? failure = null;
         if (set.Metadata.DeletionTimestamp is null)
         {
             await NumberAsync(set, hash, cancellationToken);
             if (settled)
             {
-                // 2. and 3.: deletions wait until what was created has been seen, so that nothing is counted twice.
+                // 2. and 3.
                 plan.Decide();
-                await CreateAsync(key, set, hash, plan.Create, cancellationToken);
-                if (plan.Create.Count == 0)
-                {
-                    await DeleteAsync(key, set, plan.Delete, cancellationToken);
-                }
+                plan.Retry.ForEach(node => _backoff.Failed(uid, node));
+                failure = await ManageAsync(key, set, hash, plan, cancellationToken);
             }
         }
 
-        // 4.
+        // 4., even when acting failed.
         var status = plan.Measure();
         if (!ModelJson.JsonEquals(status, set.Status))
         {
@@ -95,69 +96,79 @@ public sealed class DaemonSetController : Controller
             await Client.UpdateStatusAsync(changed, cancellationToken);
         }
 
-        return ReconcileResult.Done.Or(plan.LookAgain);
+        if (failure is not null && !(failure is ApiException refusal && PodControl.IsNamespaceTerminating(refusal)))
+        {
+            throw failure;
+        }
+
+        return ReconcileResult.Done.Or(plan.LookAgain).Or(settled ? null : _expectations.UntilGivenUp(key));
     }
 
     protected override void OnTermStarted() => _expectations.Clear();
 
-    private async Task CreateAsync(NamespacedName key, DaemonSet set, string hash, List<string> nodes, CancellationToken cancellationToken)
+    /// <summary>Creates and deletes what the plan says. What is created on one node is no reason to leave another as it is.</summary>
+    /// <returns>What went wrong first, if anything.</returns>
+    private async Task<Exception?> ManageAsync(NamespacedName key, DaemonSet set, string hash, DaemonPlan plan, CancellationToken cancellationToken)
     {
-        var targets = nodes.Take(Burst).ToList();
-        if (targets.Count == 0)
+        var (create, delete) = (plan.Create.Take(Burst).ToList(), plan.Delete.Take(Burst).ToList());
+        if (create.Count + delete.Count == 0)
         {
-            return;
+            return null;
         }
 
-        _expectations.ExpectCreations(key, targets.Count);
-        var left = targets.Count;
+        _expectations.Expect(key, create.Count, delete.Select(p => p.Metadata.Uid!));
+        var notCreated = await CreateAsync(key, set, hash, create, cancellationToken);
+        var notDeleted = await Task.WhenAll(delete.Select(async pod =>
+        {
+            var failure = await TryAsync(() => _podControl.DeleteAsync(set, pod, cancellationToken));
+            if (failure is not null)
+            {
+                _expectations.DeletionObserved(key, pod.Metadata.Uid);
+            }
+
+            return failure;
+        }));
+        return notCreated ?? notDeleted.OfType<Exception>().FirstOrDefault();
+    }
+
+    private async Task<Exception?> CreateAsync(NamespacedName key, DaemonSet set, string hash, List<string> nodes, CancellationToken cancellationToken)
+    {
+        var left = nodes.Count;
         for (var batch = 1; left > 0; batch = Math.Min(2 * batch, left))
         {
-            var results = await Task.WhenAll(targets.Skip(targets.Count - left).Take(batch).Select(async node =>
-            {
-                var pod = _podControl.FromTemplate(set, set.Spec!.Template!);
-                (pod.Metadata.Labels ??= [])[HashLabel] = hash;
-                pod.Spec!.Tolerations = NodeFit.WithDaemonTolerations(pod.Spec);
-                NodeFit.PinTo(pod.Spec, node);
-                try
-                {
-                    await _podControl.CreateAsync(set, pod, cancellationToken);
-                    return null;
-                }
-                catch (Exception e) when (e is ApiException or ApiUnavailableException)
-                {
-                    return e;
-                }
-            }));
-            left -= batch;
+            var results = await Task.WhenAll(nodes.Skip(nodes.Count - left).Take(batch).Select(node => TryAsync(() => CreateOneAsync(node))));
+            left -= Math.Min(batch, left);
             if (results.OfType<Exception>().ToList() is [var first, ..] failures)
             {
+                // What failed will never be seen; nor will what is not tried any more.
                 _expectations.CreationObserved(key, failures.Count + left);
-                throw first;
+                return first;
             }
+        }
+
+        return null;
+
+        Task CreateOneAsync(string node)
+        {
+            var pod = _podControl.FromTemplate(set, set.Spec!.Template!);
+            (pod.Metadata.Labels ??= [])[HashLabel] = hash;
+            pod.Spec!.Tolerations = NodeFit.WithDaemonTolerations(pod.Spec);
+            NodeFit.PinTo(pod.Spec, node);
+            return _podControl.CreateAsync(set, pod, cancellationToken);
         }
     }
 
-    private async Task DeleteAsync(NamespacedName key, DaemonSet set, List<Pod> pods, CancellationToken cancellationToken)
+    private static async Task<Exception?> TryAsync(Func<Task> action)
     {
-        var targets = pods.Take(Burst).ToList();
-        if (targets.Count == 0)
+        try
         {
-            return;
+            await action();
+            return null;
         }
-
-        _expectations.ExpectDeletions(key, targets.Select(p => p.Metadata.Uid!));
-        await Task.WhenAll(targets.Select(async pod =>
+        catch (Exception e) when (e is ApiException or ApiUnavailableException)
         {
-            try
-            {
-                await _podControl.DeleteAsync(set, pod, cancellationToken);
-            }
-            catch (Exception e) when (e is ApiException or ApiUnavailableException)
-            {
-                _expectations.DeletionObserved(key, pod.Metadata.Uid);
-                throw;
-            }
-        }));
+            return e;
+        }
     }
 
     /// <summary>Keeps the template as a ControllerRevision, from which <c>kubectl rollout undo</c> takes it, and removes the oldest beyond the limit.</summary>
@@ -241,15 +252,9 @@ public sealed class DaemonSetController : Controller
             _expectations.CreationObserved(NamespacedName.Of(set));
             Enqueue(set);
         }
-        else if (OwnerReferences.ControllerOf(pod) is null)
+        else
         {
-            foreach (var candidate in _sets.Indexer.List(pod.Metadata.Namespace ?? ""))
-            {
-                if (LabelRequirements.Of(candidate.Spec?.Selector).Matches(pod.Metadata.Labels))
-                {
-                    Enqueue(candidate);
-                }
-            }
+            EnqueueMatching(pod);
         }
     }
 
@@ -265,6 +270,8 @@ public sealed class DaemonSetController : Controller
         {
             Enqueue(set);
         }
+
+        EnqueueMatching(pod);
     }
 
     private void OnPodDeleted(Pod pod)
@@ -273,6 +280,23 @@ public sealed class DaemonSetController : Controller
         {
             _expectations.DeletionObserved(NamespacedName.Of(set), pod.Metadata.Uid);
             Enqueue(set);
+        }
+    }
+
+    /// <summary>An orphan may have come to match a set, which then adopts it.</summary>
+    private void EnqueueMatching(Pod pod)
+    {
+        if (OwnerReferences.ControllerOf(pod) is not null)
+        {
+            return;
+        }
+
+        foreach (var candidate in _sets.Indexer.List(pod.Metadata.Namespace ?? ""))
+        {
+            if (LabelRequirements.Of(candidate.Spec?.Selector).Matches(pod.Metadata.Labels))
+            {
+                Enqueue(candidate);
+            }
         }
     }
 

@@ -99,8 +99,9 @@ internal static class DeploymentConditions
 
         JudgeReplicaFailure(status, newReplicaSet, all, now);
         if (deadline is null || Find(status, DeploymentConditionType.Progressing) is not { } progressing
-            || progressing.Reason == TimedOut || IsComplete(deployment, status))
+            || progressing.Reason is TimedOut or NewReplicaSetAvailable || IsComplete(deployment, status))
         {
+            // A rollout that has succeeded cannot time out any more, however few of its pods are well.
             return null;
         }
 

@@ -61,7 +61,7 @@ internal sealed record SlicePlan(List<EndpointSlice> Create, List<EndpointSlice>
             }
 
             var ports = Ports(service, pod);
-            var key = $"{family}/{string.Join(',', ports.Select(p => $"{p.Name}:{p.Port}:{p.Protocol}:{p.AppProtocol}"))}";
+            var key = $"{family}/{PortsKey(ports)}";
             if (!wanted.TryGetValue(key, out var group))
             {
                 wanted[key] = group = (family, ports, []);
@@ -80,7 +80,9 @@ internal sealed record SlicePlan(List<EndpointSlice> Create, List<EndpointSlice>
         foreach (var slice in slices)
         {
             var endpoints = new List<Endpoint>();
-            var changed = !SameLabels(slice.Metadata.Labels, labels);
+
+            // A slice of an earlier Service of this name would be collected with it, endpoints and all.
+            var changed = !SameLabels(slice.Metadata.Labels, labels) || !OwnerReferences.IsControlledBy(slice, service);
             foreach (var endpoint in slice.Endpoints ?? [])
             {
                 if (endpoint.TargetRef?.Uid is { } uid && missing.Remove(uid, out var now))
@@ -127,6 +129,7 @@ internal sealed record SlicePlan(List<EndpointSlice> Create, List<EndpointSlice>
                 var copy = slice.Clone();
                 copy.Endpoints = endpoints;
                 copy.Metadata.Labels = labels;
+                copy.Metadata.OwnerReferences = [OwnerReferences.ToController(service)];
                 plan.Update.Add(copy);
             }
         }
@@ -210,7 +213,11 @@ internal sealed record SlicePlan(List<EndpointSlice> Create, List<EndpointSlice>
         };
     }
 
-    private static bool SamePorts(List<EndpointPort>? a, List<EndpointPort> b)
+    /// <summary>Ports as text: endpoints with the same ports share slices.</summary>
+    public static string PortsKey(List<EndpointPort> ports) => string.Join(',', ports.Select(p => $"{p.Name}:{p.Port}:{p.Protocol}:{p.AppProtocol}"));
+
+    /// <summary>Whether two lists hold the same ports, in whatever order.</summary>
+    public static bool SamePorts(List<EndpointPort>? a, List<EndpointPort> b)
     {
         static IEnumerable<string> Keys(List<EndpointPort>? ports) => (ports ?? []).Select(p => $"{p.Name}|{p.Port}|{p.Protocol}|{p.AppProtocol}").Order(StringComparer.Ordinal);
         return Keys(a).SequenceEqual(Keys(b));

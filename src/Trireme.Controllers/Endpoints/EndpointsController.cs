@@ -16,6 +16,7 @@ public sealed class EndpointsController : Controller
     private const int MaxAddresses = 1000;
 
     private const string OverCapacity = "endpoints.kubernetes.io/over-capacity";
+    private const string LeaderAnnotation = "control-plane.alpha.kubernetes.io/leader";
     private const string ManagedBy = "endpoints.kubernetes.io/managed-by";
 
     private readonly ISharedInformer<Service> _services;
@@ -49,8 +50,8 @@ public sealed class EndpointsController : Controller
         var current = _endpoints.Indexer.Get(key.Namespace, key.Name);
         if (_services.Indexer.Get(key.Namespace, key.Name) is not { } service)
         {
-            // One that we made goes with its Service; others belong to whoever made them.
-            if (current?.Metadata.Labels?.ContainsKey(ManagedBy) == true)
+            // It goes with its Service, whoever made it: proxies and DNS would go on serving it. One by which leaders were elected in old times never had one.
+            if (current is not null && current.Metadata.Annotations?.ContainsKey(LeaderAnnotation) != true)
             {
                 await Client.DeleteAsync<EndpointsObject>(key.Namespace, key.Name, new DeleteRequest(PreconditionUid: current.Metadata.Uid), cancellationToken);
             }

@@ -16,7 +16,8 @@ namespace Trireme.Controllers.GarbageCollection;
 /// <remarks>
 /// The graph of owners is built from informers of all kinds, and is never quite up to date. So before anything is deleted, the object and each owner that is
 /// missing are looked at live, and the deletion holds only for the version that was looked at. An owner is gone when nothing is found under its name, or something
-/// with another uid. For one object:
+/// with another uid. An owner in another namespace does not count; of an object of the cluster that names an owner in a namespace nothing can be said,
+/// so it stays. For one object:
 /// <code>
 /// orphaning ────────────────► take it out of its dependents' owners, then drop its finalizer
 /// deleting its dependents ──► none blocks any more? drop its finalizer : look at those that block
@@ -31,6 +32,12 @@ public sealed class GarbageCollector : IController
     private const int MaxAbsent = 4096;
     private static readonly TimeSpan _discoveryPeriod = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan _syncPoll = TimeSpan.FromMilliseconds(100);
+
+    // One kind that cannot be listed must not keep all others from being collected; every deletion is checked live.
+    private static readonly TimeSpan _syncPatience = TimeSpan.FromSeconds(30);
+
+    // How often an owner that no informer has shown is looked at again.
+    private static readonly TimeSpan _virtualPeriod = TimeSpan.FromSeconds(30);
 
     private readonly ControllerContext _context;
     private readonly ILogger _logger;
@@ -60,8 +67,8 @@ public sealed class GarbageCollector : IController
         private readonly ResourceMonitors _monitors =
             new(collector._context.Informers, new DiscoveryClient(collector._context.Client), collector._logger);
 
-        // Uids are never used twice: what was absent once stays absent.
-        private readonly ConcurrentDictionary<string, bool> _absent = new(StringComparer.Ordinal);
+        // Uids are never used twice: what was absent once stays absent. But a reference may name a uid in the wrong place, where it is absent only there.
+        private readonly ConcurrentDictionary<(string Uid, ObjectLocation Location), bool> _absent = new();
         private readonly TimeProvider _time = collector._context.TimeProvider;
         private readonly IApiClient _client = collector._context.Client;
         private readonly ILogger _logger = collector._logger;
@@ -71,7 +78,8 @@ public sealed class GarbageCollector : IController
         public async Task RunAsync(CancellationToken cancellationToken)
         {
             var discovery = RefreshAsync(cancellationToken);
-            while (!_monitors.HasSynced && !cancellationToken.IsCancellationRequested)
+            var began = _time.GetTimestamp();
+            while (!_monitors.HasSynced && !cancellationToken.IsCancellationRequested && _time.GetElapsedTime(began) < _syncPatience)
             {
                 await Task.Delay(_syncPoll, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -90,7 +98,13 @@ public sealed class GarbageCollector : IController
                 {
                     await _monitors.RefreshAsync(OnChange, meta => Look(_graph.Remove(meta.Uid ?? "")), cancellationToken);
                 }
-                catch (Exception e) when (e is ApiException or ApiUnavailableException or JsonException || (e is OperationCanceledException && cancellationToken.IsCancellationRequested))
+                catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+                {
+                    return;
+                }
+#pragma warning disable CA1031 // whatever went wrong, without another look new kinds would never be collected
+                catch (Exception e)
+#pragma warning restore CA1031
                 {
                     _logger.LogDebug("Discovery failed: {Reason}", e.Message);
                     pause = TimeSpan.FromSeconds(1);
@@ -169,6 +183,11 @@ public sealed class GarbageCollector : IController
                     // A node that stays virtual because of its dependents is not looked at again by itself; they are.
                     Look(_graph.Remove(uid));
                 }
+                else
+                {
+                    // It may go before its informer has shown it, and then nobody tells.
+                    _queue.AddAfter(uid, _virtualPeriod);
+                }
 
                 return;
             }
@@ -199,6 +218,12 @@ public sealed class GarbageCollector : IController
             var owners = live.Metadata.OwnerReferences ?? [];
             if (owners.Count == 0 || live.Metadata.DeletionTimestamp is not null)
             {
+                return;
+            }
+
+            if (node.Location.Key.Namespace.Length == 0 && owners.Exists(o => Locate(o, "").Resource is { Namespaced: true }))
+            {
+                _logger.LogWarning("{Resource} {Key} of the cluster names an owner in a namespace: it stays", node.Location.Resource!.Plural, node.Location.Key);
                 return;
             }
 
@@ -242,16 +267,14 @@ public sealed class GarbageCollector : IController
             var (solid, gone, waiting) = (new List<OwnerReference>(), new List<OwnerReference>(), new List<OwnerReference>());
             foreach (var owner in owners)
             {
-                var known = _graph.Find(owner.Uid ?? "");
-                if (known is { IsVirtual: false })
+                var location = Locate(owner, node.Location.Key.Namespace);
+                if (_graph.Find(owner.Uid ?? "") is { IsVirtual: false } known && (location.Resource is null || known.Location.Key == location.Key))
                 {
                     (known.IsDeletingDependents ? waiting : solid).Add(owner);
                     continue;
                 }
 
-                var location = Locate(owner, node.Location.Key.Namespace);
-                var absent = _absent.ContainsKey(owner.Uid ?? "")
-                    || await IsGoneAsync(new GraphNode(owner.Uid ?? "", location, [], true, false, false, false), cancellationToken);
+                var absent = await IsGoneAsync(new GraphNode(owner.Uid ?? "", location, [], true, false, false, false), cancellationToken);
                 (absent ? gone : solid).Add(owner);
             }
 
@@ -262,7 +285,7 @@ public sealed class GarbageCollector : IController
         /// <exception cref="InvalidOperationException">It is of a kind that cannot be asked for now: nothing may be concluded.</exception>
         private async Task<bool> IsGoneAsync(GraphNode owner, CancellationToken cancellationToken)
         {
-            if (_absent.ContainsKey(owner.Uid))
+            if (_absent.ContainsKey((owner.Uid, owner.Location)))
             {
                 return true;
             }
@@ -282,7 +305,7 @@ public sealed class GarbageCollector : IController
                 _absent.Clear();
             }
 
-            _absent[owner.Uid] = true;
+            _absent[(owner.Uid, owner.Location)] = true;
             return true;
         }
 
@@ -301,6 +324,12 @@ public sealed class GarbageCollector : IController
 
         private async Task OrphanAsync(GraphNode node, PartialObjectMetadata live, CancellationToken cancellationToken)
         {
+            if (!_monitors.HasSynced)
+            {
+                // A dependent that is not known yet would be collected later for want of its owner, instead of being kept.
+                throw new InvalidOperationException("Not every kind has been listed yet");
+            }
+
             foreach (var dependent in _graph.Dependents(node.Uid))
             {
                 if (await FetchAsync(dependent.Location, cancellationToken) is { } child && child.Metadata.Uid == dependent.Uid)
@@ -321,10 +350,14 @@ public sealed class GarbageCollector : IController
             return response.StatusCode switch
             {
                 HttpStatusCode.OK => ModelJson.Read<PartialObjectMetadata>(body),
-                HttpStatusCode.NotFound => null,
+                HttpStatusCode.NotFound when IsAbout(body, location) => null,
                 _ => throw ApiException.From(response.StatusCode, body),
             };
         }
+
+        /// <summary>Whether it is the object that is not found, and not its kind, its namespace or the server behind.</summary>
+        private static bool IsAbout(byte[] body, ObjectLocation location) =>
+            ApiException.From(HttpStatusCode.NotFound, body).Status.Details is { } details && details.Name == location.Key.Name && details.Kind == location.Resource!.Plural;
 
         private async Task DeleteAsync(GraphNode node, PartialObjectMetadata live, string policy, CancellationToken cancellationToken)
         {

@@ -48,6 +48,7 @@ internal sealed class ResourceMonitors(InformerFactory informers, DiscoveryClien
     public async Task RefreshAsync(Action<ResourceInfo, ObjectMeta> onChange, Action<ObjectMeta> onDelete, CancellationToken cancellationToken)
     {
         var found = await discovery.DiscoverAsync(cancellationToken);
+        var stopped = new List<Monitor>();
         lock (_lock)
         {
             var kinds = new Dictionary<(string, string), ResourceInfo>();
@@ -71,11 +72,23 @@ internal sealed class ResourceMonitors(InformerFactory informers, DiscoveryClien
                 logger.LogDebug("No longer watching {Resource}", key.Plural);
                 monitor.Stop.Cancel();
                 _monitors.Remove(key);
+                stopped.Add(monitor);
             }
 
             foreach (var (key, info) in wanted.Where(w => !_monitors.ContainsKey(w.Key)))
             {
                 Start(key, info, onChange, onDelete, cancellationToken);
+            }
+        }
+
+        foreach (var monitor in stopped)
+        {
+            // With the kind its objects are gone, but nobody watches any more who could tell.
+            await monitor.Running;
+            monitor.Stop.Dispose();
+            foreach (var gone in monitor.Informer.Informer.Indexer.List())
+            {
+                onDelete(gone.Metadata);
             }
         }
     }

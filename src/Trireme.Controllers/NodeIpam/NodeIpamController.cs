@@ -17,6 +17,7 @@ public sealed class NodeIpamController : Controller
 
     // What was assigned and is perhaps not in the cache yet. One worker, so no lock.
     private readonly Dictionary<string, int> _assigned = new(StringComparer.Ordinal);
+    private bool _isSeeded;
 
     public NodeIpamController(ControllerContext context)
         : base("node-ipam-controller", context, 1)
@@ -53,6 +54,8 @@ public sealed class NodeIpamController : Controller
             return ReconcileResult.Done;
         }
 
+        // What another manager gave away a moment before we took over may not be in the cache, and a range given twice stays so for good.
+        await SeedAsync(cancellationToken);
         var used = _nodes.Indexer.List().Select(n => string.IsNullOrEmpty(n.Spec?.PodCIDR) ? null : _cidrs.IndexOf(n.Spec.PodCIDR)).OfType<int>().ToHashSet();
         used.UnionWith(_assigned.Where(a => a.Key != key.Name).Select(a => a.Value));
         var free = Enumerable.Range(0, _cidrs.Count).FirstOrDefault(i => !used.Contains(i), -1);
@@ -71,7 +74,30 @@ public sealed class NodeIpamController : Controller
         return ReconcileResult.Done;
     }
 
-    protected override void OnTermStarted() => _assigned.Clear();
+    protected override void OnTermStarted()
+    {
+        _assigned.Clear();
+        _isSeeded = false;
+    }
+
+    /// <summary>Once a term: the ranges of all nodes as the API knows them now.</summary>
+    private async Task SeedAsync(CancellationToken cancellationToken)
+    {
+        if (_isSeeded)
+        {
+            return;
+        }
+
+        foreach (var node in (await Client.ListAsync<Node>(null, null, cancellationToken)).Items)
+        {
+            if (node.Spec?.PodCIDR is { Length: > 0 } cidr && _cidrs.IndexOf(cidr) is { } index)
+            {
+                _assigned[node.Metadata.Name!] = index;
+            }
+        }
+
+        _isSeeded = true;
+    }
 
     private void EnqueueWithout(Node node)
     {

@@ -40,27 +40,45 @@ public sealed class PodGcController : Controller
         var pods = _pods.Indexer.List();
         foreach (var pod in TooManyEnded(pods))
         {
-            await DeleteAsync(pod, "too many pods have ended", cancellationToken);
+            await TryAsync(pod, () => DeleteAsync(pod, "too many pods have ended", cancellationToken));
         }
 
         var gone = await GoneNodesAsync(pods, cancellationToken);
         foreach (var pod in pods)
         {
-            var node = pod.Spec?.NodeName ?? "";
-            if (gone.Contains(node))
-            {
-                await MarkFailedAsync(pod, cancellationToken);
-                await DeleteAsync(pod, $"node {node} does not exist any more", cancellationToken);
-            }
-            else if (pod.Metadata.DeletionTimestamp is not null && node.Length == 0)
-            {
-                await DeleteAsync(pod, "it ends before it had a node", cancellationToken);
-            }
-            else if (pod.Metadata.DeletionTimestamp is not null && IsOutOfService(node))
-            {
-                await MarkFailedAsync(pod, cancellationToken);
-                await DeleteAsync(pod, $"node {node} is out of service", cancellationToken);
-            }
+            await TryAsync(pod, () => CollectAsync(pod, gone, cancellationToken));
+        }
+    }
+
+    private async Task CollectAsync(Pod pod, HashSet<string> gone, CancellationToken cancellationToken)
+    {
+        var node = pod.Spec?.NodeName ?? "";
+        if (gone.Contains(node))
+        {
+            await MarkFailedAsync(pod, cancellationToken);
+            await DeleteAsync(pod, $"node {node} does not exist any more", cancellationToken);
+        }
+        else if (pod.Metadata.DeletionTimestamp is not null && node.Length == 0)
+        {
+            await DeleteAsync(pod, "it ends before it had a node", cancellationToken);
+        }
+        else if (pod.Metadata.DeletionTimestamp is not null && IsOutOfService(node))
+        {
+            await MarkFailedAsync(pod, cancellationToken);
+            await DeleteAsync(pod, $"node {node} is out of service", cancellationToken);
+        }
+    }
+
+    /// <summary>One pod that cannot be removed must not save those behind it.</summary>
+    private async Task TryAsync(Pod pod, Func<Task> action)
+    {
+        try
+        {
+            await action();
+        }
+        catch (ApiException e)
+        {
+            Logger.LogWarning("Pod {Pod} was not removed: {Reason}", NamespacedName.Of(pod), e.Message);
         }
     }
 

@@ -97,7 +97,10 @@ public abstract class ReplicaController<T> : Controller
         // 3. Report, even when acting failed.
         var now = Time.GetUtcNow();
         var status = Measure(owner, spec, pods, now, failure);
-        if (status != StatusOf(owner))
+        var known = StatusOf(owner);
+
+        // The message names a pod that was made up for this try: by it every try would be news, and the news would be a reason to try at once.
+        if (status with { FailureMessage = known.FailureMessage } != known)
         {
             await WriteStatusAsync(owner, status, cancellationToken);
         }
@@ -109,7 +112,7 @@ public abstract class ReplicaController<T> : Controller
 
         // A pod turns available by the passing of time alone: nobody tells.
         var next = pods.Select(p => p.UntilAvailable(spec.MinReadySeconds, now)).Where(t => t > TimeSpan.Zero).Min();
-        return next is { } delay ? ReconcileResult.After(delay) : ReconcileResult.Done;
+        return new ReconcileResult(next).Or(settled ? null : _expectations.UntilGivenUp(key));
     }
 
     private static ReplicaStatus Measure(T owner, ReplicaSpec spec, List<Pod> pods, DateTimeOffset now, Exception? failure)

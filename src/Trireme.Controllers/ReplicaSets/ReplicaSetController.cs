@@ -36,8 +36,9 @@ public sealed class ReplicaSetController(ControllerContext context)
         target.ReadyReplicas = status.ReadyReplicas;
         target.AvailableReplicas = status.AvailableReplicas;
         target.ObservedGeneration = status.ObservedGeneration;
-        target.Conditions = [.. (target.Conditions ?? []).Where(c => c.Type != ReplicaSetConditionType.ReplicaFailure)];
-        if (status.FailureReason is not null)
+        var failure = target.Conditions?.Find(c => c is { Type: ReplicaSetConditionType.ReplicaFailure, Status: "True" } && c.Reason == status.FailureReason);
+        target.Conditions = [.. (target.Conditions ?? []).Where(c => c.Type != ReplicaSetConditionType.ReplicaFailure || c == failure)];
+        if (status.FailureReason is not null && failure is null)
         {
             target.Conditions.Add(new ReplicaSetCondition
             {

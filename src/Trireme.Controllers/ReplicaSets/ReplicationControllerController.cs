@@ -37,8 +37,9 @@ public sealed class ReplicationControllerController(ControllerContext context)
         target.ReadyReplicas = status.ReadyReplicas;
         target.AvailableReplicas = status.AvailableReplicas;
         target.ObservedGeneration = status.ObservedGeneration;
-        target.Conditions = [.. (target.Conditions ?? []).Where(c => c.Type != ReplicaFailure)];
-        if (status.FailureReason is not null)
+        var failure = target.Conditions?.Find(c => c is { Type: ReplicaFailure, Status: "True" } && c.Reason == status.FailureReason);
+        target.Conditions = [.. (target.Conditions ?? []).Where(c => c.Type != ReplicaFailure || c == failure)];
+        if (status.FailureReason is not null && failure is null)
         {
             target.Conditions.Add(new ReplicationControllerCondition
             {

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using Trireme.Api.Models;
 using Trireme.Api.Models.Meta.V1;
 using Trireme.Client;
@@ -31,6 +32,7 @@ public sealed record DiscoveredResource(ResourceInfo Info, IReadOnlyList<string>
 public sealed class DiscoveryClient(IApiClient client)
 {
     /// <exception cref="ApiException">The list of groups itself was refused.</exception>
+    /// <exception cref="HttpRequestException">Its answer broke off.</exception>
     /// <exception cref="ApiUnavailableException">No server answered.</exception>
     public async Task<DiscoveryResult> DiscoverAsync(CancellationToken cancellationToken)
     {
@@ -64,8 +66,9 @@ public sealed class DiscoveryClient(IApiClient client)
                     }
                 }
             }
-            catch (ApiException)
+            catch (Exception e) when (e is ApiException or JsonException or IOException or HttpRequestException)
             {
+                // An answer that breaks off in the middle says as little as a refusal; the other groups may be well.
                 failed.Add(group.Length == 0 ? version : $"{group}/{version}");
             }
         }

@@ -5,7 +5,8 @@ namespace Trireme.Controllers.Runtime;
 /// <summary>What a controller has done for an object but not yet seen in its informer: until then it must not decide again.</summary>
 /// <remarks>
 /// Without it a controller whose cache lags would create the same pods twice. An expectation that is not met in five minutes is
-/// given up: the event was lost, and what is in the cache is the truth. Thread-safe.
+/// given up: the event was lost, and what is in the cache is the truth. No event says so; the controller must come back by itself
+/// (<see cref="UntilGivenUp"/>). Thread-safe.
 /// </remarks>
 public sealed class Expectations(TimeProvider time)
 {
@@ -19,27 +20,33 @@ public sealed class Expectations(TimeProvider time)
     {
         lock (_lock)
         {
-            return !_pending.TryGetValue(key, out var pending)
-                || (pending.Creations <= 0 && pending.Deletions.Count == 0)
-                || time.GetElapsedTime(pending.Since) > _timeout;
+            return !_pending.TryGetValue(key, out var pending) || pending.IsMet || time.GetElapsedTime(pending.Since) > _timeout;
+        }
+    }
+
+    /// <summary>When to look again although nothing may happen until then; null when everything was seen.</summary>
+    public TimeSpan? UntilGivenUp(NamespacedName key)
+    {
+        lock (_lock)
+        {
+            return !_pending.TryGetValue(key, out var pending) || pending.IsMet
+                ? null
+                : TimeSpan.FromSeconds(1) + (_timeout - time.GetElapsedTime(pending.Since) is var left && left > TimeSpan.Zero ? left : TimeSpan.Zero);
         }
     }
 
     /// <summary>This many creations are about to be sent.</summary>
-    public void ExpectCreations(NamespacedName key, int count)
-    {
-        lock (_lock)
-        {
-            _pending[key] = new Pending(time.GetTimestamp()) { Creations = count };
-        }
-    }
+    public void ExpectCreations(NamespacedName key, int count) => Expect(key, count, []);
 
     /// <summary>Deletions of these objects (by uid) are about to be sent.</summary>
-    public void ExpectDeletions(NamespacedName key, IEnumerable<string> uids)
+    public void ExpectDeletions(NamespacedName key, IEnumerable<string> uids) => Expect(key, 0, uids);
+
+    /// <summary>So many creations, and the deletions of these objects (by uid), are about to be sent.</summary>
+    public void Expect(NamespacedName key, int creations, IEnumerable<string> deletions)
     {
         lock (_lock)
         {
-            _pending[key] = new Pending(time.GetTimestamp()) { Deletions = [.. uids] };
+            _pending[key] = new Pending(time.GetTimestamp()) { Creations = creations, Deletions = [.. deletions] };
         }
     }
 
@@ -92,5 +99,7 @@ public sealed class Expectations(TimeProvider time)
         public int Creations { get; set; }
 
         public HashSet<string> Deletions { get; init; } = [];
+
+        public bool IsMet => Creations <= 0 && Deletions.Count == 0;
     }
 }

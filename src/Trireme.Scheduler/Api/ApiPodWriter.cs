@@ -5,6 +5,7 @@ using Trireme.Api.Models.Core.V1;
 using Trireme.Api.Models.Meta.V1;
 using Trireme.Client;
 using Trireme.Client.Events;
+using Trireme.Primitives;
 using Trireme.Scheduler.Framework;
 using ConditionStatus = Trireme.Api.Models.Core.V1.ConditionStatus;
 
@@ -14,6 +15,12 @@ namespace Trireme.Scheduler.Api;
 internal sealed partial class ApiPodWriter(IApiClient client, IEventRecorder events, string schedulerName, TimeProvider timeProvider, ILogger logger)
     : IPodWriter
 {
+    // A server that fails again and again with this pod is no reason to wait for ever.
+    private const int MaxServerErrors = 5;
+
+    private static readonly TimeSpan _firstPause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan _longestPause = TimeSpan.FromSeconds(1);
+
     public async Task BindAsync(Pod pod, string nodeName, CancellationToken cancellationToken)
     {
         var binding = new Binding
@@ -21,9 +28,37 @@ internal sealed partial class ApiPodWriter(IApiClient client, IEventRecorder eve
             Metadata = new ObjectMeta { Namespace = pod.Metadata.Namespace, Name = pod.Metadata.Name, Uid = pod.Metadata.Uid },
             Target = new ObjectReference { Kind = "Node", Name = nodeName },
         };
-        await client.CreateSubresourceAsync<Binding, Status>(
-            Pod.Resource, pod.Metadata.Namespace, pod.Metadata.Name!, "binding", binding, cancellationToken);
+        var (tries, errors) = (0, 0);
+        while (!await TryBindAsync())
+        {
+            await Task.Delay(Backoff.Exponential(_firstPause, _longestPause, tries++), timeProvider, cancellationToken);
+        }
+
         LogBound(pod.Metadata.Namespace, pod.Metadata.Name, nodeName);
+
+        // False when it is open whether the pod was bound. Taking that for a no would give the room of a bound pod away: ask again until there is an answer.
+        async Task<bool> TryBindAsync()
+        {
+            try
+            {
+                await client.CreateSubresourceAsync<Binding, Status>(
+                    Pod.Resource, pod.Metadata.Namespace, pod.Metadata.Name!, "binding", binding, cancellationToken);
+                return true;
+            }
+            catch (ApiUnavailableException)
+            {
+                return false;
+            }
+            catch (ApiException exception) when (exception.IsConflict && exception.Message.EndsWith($"is already assigned to node \"{nodeName}\"", StringComparison.Ordinal))
+            {
+                // It was our own try whose answer got lost: the uid is in the request, so it is this very pod.
+                return true;
+            }
+            catch (ApiException exception) when ((int)exception.Code >= 500 && ++errors < MaxServerErrors)
+            {
+                return false;
+            }
+        }
     }
 
     public async Task PatchStatusAsync(Pod pod, PodCondition condition, string? nominatedNodeName, CancellationToken cancellationToken)

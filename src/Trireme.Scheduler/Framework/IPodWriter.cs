@@ -5,7 +5,8 @@ namespace Trireme.Scheduler.Framework;
 /// <summary>Everything that the scheduler writes; its only way out. Calls may be concurrent; each either took effect or throws.</summary>
 internal interface IPodWriter
 {
-    /// <summary>Assigns the pod to the node. A pod that is bound already, or gone, is an error.</summary>
+    /// <summary>Assigns the pod to the node. A pod that is bound to another already, or gone, is an error.</summary>
+    /// <remarks>While no server answers the assignment may or may not have been made; so this returns or throws only when that is known, or when cancelled.</remarks>
     Task BindAsync(Pod pod, string nodeName, CancellationToken cancellationToken);
 
     /// <summary>Says in the pod's status why it is not scheduled, and for which node it waits.</summary>

@@ -8,7 +8,7 @@ internal sealed class BackoffQueue(TimeSpan initial, TimeSpan max)
     public PodHeap Heap => _heap;
 
     /// <summary>When the first pod is due; null when none waits.</summary>
-    public DateTimeOffset? NextExpiry => _heap.Peek()?.BackoffExpiry;
+    public long? NextExpiry => _heap.Peek()?.BackoffExpiry;
 
     /// <summary>How long a pod waits after so many failures in a row.</summary>
     public TimeSpan Duration(int failures)
@@ -23,12 +23,12 @@ internal sealed class BackoffQueue(TimeSpan initial, TimeSpan max)
         return duration < max ? duration : max;
     }
 
-    public static bool IsBackingOff(QueuedPodInfo pod, DateTimeOffset now) => pod.BackoffExpiry > now;
+    public static bool IsBackingOff(QueuedPodInfo pod, long now) => pod.BackoffExpiry > now;
 
     public void Add(QueuedPodInfo pod) => _heap.Push(pod);
 
     /// <summary>Takes out the pods whose time has come.</summary>
-    public IEnumerable<QueuedPodInfo> TakeExpired(DateTimeOffset now)
+    public IEnumerable<QueuedPodInfo> TakeExpired(long now)
     {
         while (_heap.Peek() is { } pod && pod.BackoffExpiry <= now)
         {

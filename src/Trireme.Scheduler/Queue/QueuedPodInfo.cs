@@ -3,16 +3,17 @@ using Trireme.Scheduler.Framework;
 namespace Trireme.Scheduler.Queue;
 
 /// <summary>A pod that waits to be scheduled, with its history of attempts. Belongs to the queue; between pop and done, to the scheduling loop.</summary>
-internal sealed class QueuedPodInfo(PodInfo pod, DateTimeOffset now)
+/// <remarks>Times are timestamps, not clock times: a clock that jumps must not hold pods back.</remarks>
+internal sealed class QueuedPodInfo(PodInfo pod, long now)
 {
     /// <summary>The newest version of the pod.</summary>
     public PodInfo Pod { get; set; } = pod;
 
     /// <summary>When it entered the queue this time: the order among equals, and the start of its back-off.</summary>
-    public DateTimeOffset Timestamp { get; set; } = now;
+    public long Timestamp { get; set; } = now;
 
     /// <summary>When it was first seen.</summary>
-    public DateTimeOffset InitialTimestamp { get; } = now;
+    public long InitialTimestamp { get; } = now;
 
     /// <summary>How often it was taken out to be scheduled.</summary>
     public int Attempts { get; set; }
@@ -20,7 +21,7 @@ internal sealed class QueuedPodInfo(PodInfo pod, DateTimeOffset now)
     /// <summary>Attempts in a row that ended in a verdict or fault; what the back-off grows with.</summary>
     public int BackoffCount { get; set; }
 
-    public DateTimeOffset BackoffExpiry { get; set; }
+    public long BackoffExpiry { get; set; }
 
     /// <summary>Plugins that refused it last time; only their events bring it back early. Empty after a fault.</summary>
     public IReadOnlySet<string> UnschedulablePlugins { get; set; } = System.Collections.Frozen.FrozenSet<string>.Empty;

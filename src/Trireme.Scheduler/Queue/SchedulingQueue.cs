@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Trireme.Scheduler.Framework;
 
 namespace Trireme.Scheduler.Queue;
@@ -85,7 +86,7 @@ internal sealed class SchedulingQueue : IDisposable
     {
         lock (_lock)
         {
-            var queued = TakeLocked(pod.Uid) ?? new QueuedPodInfo(pod, _time.GetUtcNow());
+            var queued = TakeLocked(pod.Uid) ?? new QueuedPodInfo(pod, _time.GetTimestamp());
             queued.Pod = pod;
             MoveToActiveLocked(queued);
             NominateLocked(pod);
@@ -100,6 +101,11 @@ internal sealed class SchedulingQueue : IDisposable
     {
         lock (_lock)
         {
+            if (oldPod.NominatedNodeName is not null && newPod.NominatedNodeName is null)
+            {
+                _framework.Nominator.Remove(newPod.Uid);
+            }
+
             var change = new ClusterChange(new ClusterEvent(EventResource.PendingPod, actions), OldPod: oldPod, NewPod: newPod);
             if (_active.IsInFlight(newPod.Uid))
             {
@@ -131,10 +137,13 @@ internal sealed class SchedulingQueue : IDisposable
             }
             else
             {
-                MoveToActiveLocked(new QueuedPodInfo(newPod, _time.GetUtcNow()));
+                MoveToActiveLocked(new QueuedPodInfo(newPod, _time.GetTimestamp()));
             }
 
-            NominateLocked(newPod);
+            if (oldPod.NominatedNodeName != newPod.NominatedNodeName)
+            {
+                NominateLocked(newPod);
+            }
         }
     }
 
@@ -188,8 +197,10 @@ internal sealed class SchedulingQueue : IDisposable
     }
 
     /// <summary>The pod that was taken out could not be scheduled: it waits for an event, or, after a fault, for its back-off.</summary>
-    /// <returns>False when it need not come back: it was deleted or seen bound meanwhile, or is waiting already.</returns>
-    public bool AddUnschedulable(QueuedPodInfo queued)
+    /// <param name="queued">The pod.</param>
+    /// <param name="nominatedNodeName">The node that is being cleared for it; empty takes a nomination back, null leaves it as it is.</param>
+    /// <returns>False when it need not come back: it was deleted or seen bound meanwhile, or is waiting already. Then it is nominated for nothing.</returns>
+    public bool AddUnschedulable(QueuedPodInfo queued, string? nominatedNodeName = null)
     {
         lock (_lock)
         {
@@ -200,13 +211,13 @@ internal sealed class SchedulingQueue : IDisposable
             _active.Done(uid);
             if (gone || _active.Heap.TryGet(uid, out _) || _backoff.Heap.TryGet(uid, out _) || _unschedulable.TryGet(uid, out _))
             {
+                _framework.Nominator.Remove(uid);
                 return false;
             }
 
-            var now = _time.GetUtcNow();
-            queued.Timestamp = now;
+            queued.Timestamp = _time.GetTimestamp();
             queued.BackoffCount++;
-            queued.BackoffExpiry = now + _backoff.Duration(queued.BackoffCount);
+            queued.BackoffExpiry = queued.Timestamp + (long)(_backoff.Duration(queued.BackoffCount).TotalSeconds * _time.TimestampFrequency);
             if (worthIt)
             {
                 RequeueLocked(queued);
@@ -216,7 +227,16 @@ internal sealed class SchedulingQueue : IDisposable
                 _unschedulable.Add(queued);
             }
 
-            NominateLocked(queued.Pod);
+            // Decided here and not by the pod's status, which may still name the node of a nomination that was taken back.
+            if (nominatedNodeName is { Length: > 0 })
+            {
+                _framework.Nominator.AddOrUpdate(queued.Pod, nominatedNodeName);
+            }
+            else if (nominatedNodeName is not null)
+            {
+                _framework.Nominator.Remove(uid);
+            }
+
             return true;
         }
     }
@@ -253,7 +273,7 @@ internal sealed class SchedulingQueue : IDisposable
     {
         lock (_lock)
         {
-            foreach (var queued in _backoff.TakeExpired(_time.GetUtcNow()))
+            foreach (var queued in _backoff.TakeExpired(_time.GetTimestamp()))
             {
                 MoveToActiveLocked(queued);
             }
@@ -267,8 +287,7 @@ internal sealed class SchedulingQueue : IDisposable
     {
         lock (_lock)
         {
-            var before = _time.GetUtcNow() - _options.MaxTimeInUnschedulable;
-            foreach (var queued in _unschedulable.Items.Where(q => !q.Gated && q.Timestamp <= before).ToList())
+            foreach (var queued in _unschedulable.Items.Where(q => !q.Gated && _time.GetElapsedTime(q.Timestamp) >= _options.MaxTimeInUnschedulable).ToList())
             {
                 RequeueLocked(queued);
             }
@@ -280,6 +299,8 @@ internal sealed class SchedulingQueue : IDisposable
         var queued = _active.Pop();
         if (queued is not null)
         {
+            // The verdict of the last attempt is not that of this one, which may end without any.
+            queued.UnschedulablePlugins = FrozenSet<string>.Empty;
             queued.Attempts++;
         }
 
@@ -315,7 +336,7 @@ internal sealed class SchedulingQueue : IDisposable
     private void RequeueLocked(QueuedPodInfo queued)
     {
         _unschedulable.Remove(queued.Pod.Uid);
-        if (BackoffQueue.IsBackingOff(queued, _time.GetUtcNow()))
+        if (BackoffQueue.IsBackingOff(queued, _time.GetTimestamp()))
         {
             _backoff.Add(queued);
             ArmBackoffTimerLocked();
@@ -362,7 +383,7 @@ internal sealed class SchedulingQueue : IDisposable
         }
 
         // Rounded up to whole milliseconds, so that the timer does not fire just before the pod is due.
-        var wait = next - _time.GetUtcNow();
+        var wait = _time.GetElapsedTime(_time.GetTimestamp(), next);
         var due = wait <= TimeSpan.Zero ? TimeSpan.Zero : TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds));
         _backoffTimer.Change(due, Timeout.InfiniteTimeSpan);
     }

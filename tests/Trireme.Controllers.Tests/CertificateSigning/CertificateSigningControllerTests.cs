@@ -75,10 +75,42 @@ public sealed class CertificateSigningControllerTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task A_client_certificate_is_signed_once_an_administrator_has_approved_it_and_not_before()
+    {
+        await using var harness = await StartAsync(allowed: true);
+        harness.Api.Seed(Request("csr", "kubernetes.io/kube-apiserver-client", "alice", "CN=alice", "client auth"));
+        await harness.StaysAsync(() => harness.Api.Peek<CertificateSigningRequest>(null, "csr")!.Status?.Conditions is null, TimeSpan.FromSeconds(3));
+
+        Approve(harness, "csr");
+        await harness.UntilAsync(() => harness.Api.Peek<CertificateSigningRequest>(null, "csr")?.Status?.Certificate is { Length: > 0 });
+        using var issued = X509Certificate2.CreateFromPem(Encoding.UTF8.GetString(harness.Api.Peek<CertificateSigningRequest>(null, "csr")!.Status!.Certificate!));
+        Assert.Contains("CN=alice", issued.Subject, StringComparison.Ordinal);
+        Assert.False(issued.Extensions.OfType<X509BasicConstraintsExtension>().Single().CertificateAuthority);
+    }
+
+    [Fact]
+    public async Task A_client_certificate_is_for_nothing_but_being_a_client()
+    {
+        await using var harness = await StartAsync(allowed: true);
+        harness.Api.Seed(Request("csr", "kubernetes.io/kube-apiserver-client", "alice", "CN=alice", "server auth"));
+        Approve(harness, "csr");
+
+        await harness.UntilAsync(() => harness.Api.Peek<CertificateSigningRequest>(null, "csr")!.Status!.Conditions!.Exists(c => c is { Type: "Failed", Reason: "SignerValidationFailure" }));
+        Assert.Null(harness.Api.Peek<CertificateSigningRequest>(null, "csr")!.Status!.Certificate);
+    }
+
     public void Dispose()
     {
         _authority.Dispose();
         _directory.Delete(recursive: true);
+    }
+
+    private static void Approve(ControllerHarness harness, string name)
+    {
+        var request = harness.Api.Peek<CertificateSigningRequest>(null, name)!;
+        request.Status = new CertificateSigningRequestStatus { Conditions = [new CertificateSigningRequestCondition { Type = "Approved", Status = "True", Reason = "ByAlice" }] };
+        harness.Api.Seed(request);
     }
 
     private async Task<ControllerHarness> StartAsync(bool allowed)

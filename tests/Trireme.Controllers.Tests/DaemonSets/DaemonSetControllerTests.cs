@@ -1,6 +1,8 @@
+using System.Net;
 using Trireme.Api.Models.Apps.V1;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Api.Models.Meta.V1;
+using Trireme.Client;
 using Trireme.Controllers.DaemonSets;
 using Trireme.Controllers.Runtime;
 
@@ -61,6 +63,88 @@ public sealed class DaemonSetControllerTests
             Assert.Equal(3, harness.Api.PeekAll<Pod>().Where(p => p.IsReady() && p.IsActive()).Select(NodeFit.TargetOf).Distinct().Count());
             return harness.Api.PeekAll<Pod>() is { Count: 3 } pods && pods.All(p => p.Spec!.Containers![0].Image == "web:2");
         });
+    }
+
+    [Fact]
+    public async Task A_pod_that_fails_again_and_again_is_replaced_ever_more_slowly()
+    {
+        await using var harness = await StartAsync();
+        harness.Kubelet = pod =>
+        {
+            if (pod.Metadata.DeletionTimestamp is null && pod.Status?.Phase is not PodPhase.Failed && NodeFit.TargetOf(pod) == "n1")
+            {
+                pod.Spec!.NodeName = "n1";
+                pod.Status = new PodStatus { Phase = PodPhase.Failed };
+                harness.Api.Seed(pod);
+            }
+        };
+        await harness.Api.CreateAsync(Set(), harness.Token);
+
+        await harness.StaysAsync(() => true, TimeSpan.FromMinutes(2));
+        var creations = harness.Api.Writes.Count(w => w is { Verb: "create", Resource: "pods" });
+
+        // Two for the other nodes; the third node's at 0, 0, 1, 3, 7, 15, 31, 63 s.
+        Assert.InRange(creations, 2 + 5, 2 + 9);
+    }
+
+    [Fact]
+    public async Task Where_a_create_is_refused_the_rest_goes_on_and_the_status_is_told()
+    {
+        await using var harness = await StartAsync();
+        await harness.Api.CreateAsync(Set(), harness.Token);
+        await harness.UntilAsync(() => Status(harness) is { NumberAvailable: 3 });
+
+        harness.Api.Intercept = r => r is { Verb: "create", Resource: "pods" } ? new ApiException(HttpStatusCode.Forbidden, new Status { Code = 403, Message = "no" }) : null;
+        harness.Api.Seed(Objects.Node("n4"));
+        var n1 = harness.Api.Peek<Node>(null, "n1")!;
+        n1.Spec!.Taints = [new Taint { Key = "example.com/out", Effect = "NoExecute" }];
+        harness.Api.Seed(n1);
+
+        await harness.UntilAsync(() => Status(harness) is { DesiredNumberScheduled: 3, NumberAvailable: 2 } && !Targets(harness).Contains("n1"));
+    }
+
+    [Fact]
+    public async Task A_pod_for_a_node_that_went_before_it_was_bound_goes_too()
+    {
+        await using var harness = await StartAsync();
+        harness.Kubelet = null;
+        await harness.Api.CreateAsync(Set(), harness.Token);
+        await harness.UntilAsync(() => harness.Api.PeekAll<Pod>().Count == 3);
+
+        harness.Api.Remove<Node>(null, "n2");
+        await harness.UntilAsync(() => Targets(harness) is ["n1", "n3"]);
+    }
+
+    [Fact]
+    public async Task An_orphan_that_comes_to_match_is_adopted()
+    {
+        await using var harness = await StartAsync();
+        await harness.Api.CreateAsync(Set(), harness.Token);
+        await harness.UntilAsync(() => Status(harness) is { NumberAvailable: 3 });
+        harness.Api.Seed(Objects.Pod("orphan", labels: new() { ["app"] = "other" }));
+        await harness.StaysAsync(() => OwnerReferences.ControllerOf(harness.Api.Peek<Pod>(Objects.Ns, "orphan")!) is null, TimeSpan.FromSeconds(1));
+
+        var orphan = harness.Api.Peek<Pod>(Objects.Ns, "orphan")!;
+        orphan.Metadata.Labels = Objects.Web;
+        harness.Api.Seed(orphan);
+        await harness.UntilAsync(() => harness.Api.Writes.Any(w => w is { Verb: "patch", Resource: "pods", Key.Name: "orphan" }));
+    }
+
+    [Fact]
+    public async Task With_on_delete_a_new_template_waits_until_somebody_deletes_the_pod()
+    {
+        await using var harness = await StartAsync();
+        var set = Set();
+        set.Spec!.UpdateStrategy = new DaemonSetUpdateStrategy { Type = "OnDelete" };
+        await harness.Api.CreateAsync(set, harness.Token);
+        await harness.UntilAsync(() => Status(harness) is { NumberAvailable: 3 });
+        await SetImageAsync(harness, "web:2");
+        await harness.StaysAsync(() => harness.Api.PeekAll<Pod>().All(p => p.Spec!.Containers![0].Image == "web:1"), TimeSpan.FromSeconds(20));
+
+        var victim = harness.Api.PeekAll<Pod>().First(p => NodeFit.TargetOf(p) == "n2");
+        await harness.Api.DeleteAsync<Pod>(Objects.Ns, victim.Metadata.Name!, null, harness.Token);
+        await harness.UntilAsync(() => harness.Api.PeekAll<Pod>().Count(p => p.IsReady()) == 3
+            && harness.Api.PeekAll<Pod>().Where(p => p.Spec!.Containers![0].Image == "web:2").Select(NodeFit.TargetOf).SequenceEqual(["n2"]));
     }
 
     private static DaemonSet Set() => new()

@@ -97,6 +97,20 @@ public sealed class EndpointSliceControllerTests
         Assert.Equal((1, 0, 3), Sizes(SlicePlan.Of(service, [], existing, _ => null)));
     }
 
+    [Fact]
+    public void A_service_made_anew_under_its_name_takes_over_the_slices()
+    {
+        var (before, after) = (Objects.Service(), Objects.Service());
+        (before.Metadata.Uid, after.Metadata.Uid) = ("old", "new");
+        var pod = Objects.Pod("p", "10.0.0.1");
+        pod.Metadata.Uid = "uid-p";
+        var slice = SlicePlan.Of(before, [pod], [], _ => null).Create.Single();
+        slice.Metadata.Name = "s";
+
+        var update = Assert.Single(SlicePlan.Of(after, [pod], [slice], _ => null).Update);
+        Assert.Equal("new", Assert.Single(update.Metadata.OwnerReferences!).Uid);
+    }
+
     private static (int, int, int) Sizes(SlicePlan plan) => (plan.Create.Count, plan.Update.Count, plan.Delete.Count);
 
     private static (bool?, bool?, bool?) Conditions(Endpoint endpoint) => (endpoint.Conditions!.Ready, endpoint.Conditions.Serving, endpoint.Conditions.Terminating);

@@ -1,3 +1,4 @@
+using System.Net;
 using Trireme.Api.Models;
 using Trireme.Api.Models.Apps.V1;
 using Trireme.Api.Models.Core.V1;
@@ -103,6 +104,114 @@ public sealed class GarbageCollectorTests
         await harness.StaysAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "p") is not null, TimeSpan.FromSeconds(10));
     }
 
+    [Theory]
+    [InlineData("apis")]
+    [InlineData("apis/apps/v1")]
+    public async Task A_discovery_that_breaks_off_is_tried_again(string path)
+    {
+        await using var harness = await StartAsync();
+        harness.Api.Intercept = r => r.Verb == "discover" && r.Resource == path ? new HttpRequestException("the response ended prematurely") : null;
+        await harness.StaysAsync(() => true, TimeSpan.FromSeconds(40));
+
+        // A kind that comes later is collected all the same.
+        harness.Api.Intercept = null;
+        harness.Api.Seed(Owned(new ConfigMap { Metadata = new ObjectMeta { Namespace = Objects.Ns, Name = "lost" } }, Ghost));
+        await harness.UntilAsync(() => harness.Api.Peek<ConfigMap>(Objects.Ns, "lost") is null, TimeSpan.FromMilliseconds(200));
+    }
+
+    [Fact]
+    public async Task A_kind_that_cannot_be_listed_does_not_keep_the_others_from_being_collected()
+    {
+        await using var harness = new ControllerHarness();
+        harness.Api.Register(Pod.Resource);
+        harness.Api.Register(ReplicaSet.Resource);
+        harness.Api.Intercept = r => r is { Verb: "list", Resource: "replicasets.apps" } ? new ApiUnavailableException("its server is down") : null;
+        harness.Api.Seed(Owned(Objects.Pod("lost", node: null), new Deployment { Metadata = new ObjectMeta { Name = "ghost", Uid = "no-such-uid" } }));
+        harness.Api.Register(Deployment.Resource);
+        harness.Add(c => new GarbageCollector(c));
+        await harness.StartAsync();
+
+        await harness.UntilAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "lost") is null, TimeSpan.FromMilliseconds(200));
+    }
+
+    [Fact]
+    public async Task An_object_of_the_cluster_that_names_an_owner_in_a_namespace_stays()
+    {
+        await using var harness = await StartAsync();
+        harness.Api.Seed(Owned(new PersistentVolume { Metadata = new ObjectMeta { Name = "pv" } }, Ghost));
+
+        await harness.StaysAsync(() => harness.Api.Peek<PersistentVolume>(null, "pv") is not null, TimeSpan.FromSeconds(20));
+    }
+
+    [Fact]
+    public async Task An_owner_in_another_namespace_does_not_count()
+    {
+        await using var harness = await StartAsync();
+        var owner = Objects.ReplicaSet(1, "rs");
+        owner.Metadata.Namespace = "elsewhere";
+        owner = harness.Api.Seed(owner);
+        harness.Api.Seed(Owned(Objects.Pod("stranger", node: null), owner));
+
+        await harness.UntilAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "stranger") is null);
+    }
+
+    [Fact]
+    public async Task A_reference_with_the_uid_of_another_kind_does_not_take_that_object_from_others()
+    {
+        await using var harness = await StartAsync();
+        var wrong = new Deployment { Metadata = new ObjectMeta { Name = "rs", Uid = "real-uid" } };
+        harness.Api.Seed(Owned(Objects.Pod("wrong", node: null), wrong));
+        await harness.UntilAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "wrong") is null);
+
+        // Made while its informer is not looking, so that only a live look can tell that it is there.
+        harness.Api.Intercept = r => r is { Resource: "replicasets.apps", Verb: "list" or "watch" } ? new ApiUnavailableException("gone for now") : null;
+        harness.Api.CloseWatches();
+        var real = Objects.ReplicaSet(1, "rs");
+        real.Metadata.Uid = "real-uid";
+        harness.Api.Seed(real);
+        harness.Api.Seed(Owned(Objects.Pod("right", node: null), real));
+        await harness.StaysAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "right") is not null, TimeSpan.FromSeconds(20));
+    }
+
+    [Fact]
+    public async Task An_owner_that_goes_before_its_informer_has_shown_it_takes_its_dependents_along()
+    {
+        await using var harness = await StartAsync();
+        harness.Api.Intercept = r => r is { Resource: "replicasets.apps", Verb: "list" or "watch" } ? new ApiUnavailableException("gone for now") : null;
+        harness.Api.CloseWatches();
+        var owner = harness.Api.Seed(Objects.ReplicaSet(1, "rs"));
+        harness.Api.Seed(Owned(Objects.Pod("p", node: null), owner));
+        await harness.StaysAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "p") is not null, TimeSpan.FromSeconds(10));
+
+        harness.Api.Remove<ReplicaSet>(Objects.Ns, "rs");
+        await harness.UntilAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "p") is null, TimeSpan.FromMilliseconds(200));
+    }
+
+    [Fact]
+    public async Task Nothing_is_concluded_from_an_answer_that_does_not_name_the_object()
+    {
+        await using var harness = await StartAsync();
+        harness.Api.Intercept = r => r is { Verb: "get", Resource: "replicasets.apps" }
+            ? new ApiException(HttpStatusCode.NotFound, new Status { Kind = "Status", Code = 404, Reason = "NotFound", Message = "the server could not find the requested resource" })
+            : null;
+        harness.Api.Seed(Owned(Objects.Pod("p", node: null), Ghost));
+
+        await harness.StaysAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "p") is not null, TimeSpan.FromSeconds(10));
+        harness.Api.Intercept = null;
+        await harness.UntilAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "p") is null, TimeSpan.FromMilliseconds(200));
+    }
+
+    [Fact]
+    public async Task In_a_second_term_collecting_goes_on()
+    {
+        await using var harness = await StartAsync();
+        await harness.EndTermAsync();
+        harness.Api.Seed(Owned(Objects.Pod("lost", node: null), Ghost));
+        harness.StartTerm();
+
+        await harness.UntilAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "lost") is null);
+    }
+
     [Fact]
     public void The_graph_forgets_a_virtual_owner_with_its_last_dependent()
     {
@@ -116,6 +225,8 @@ public sealed class GarbageCollectorTests
 
         Assert.Equal(0, graph.Count);
     }
+
+    private static ReplicaSet Ghost => new() { Metadata = new ObjectMeta { Name = "ghost", Uid = "no-such-uid" } };
 
     private static (Deployment, ReplicaSet, Pod) Family(ControllerHarness harness)
     {

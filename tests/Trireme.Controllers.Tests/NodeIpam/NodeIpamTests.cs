@@ -1,6 +1,6 @@
 using Trireme.Api.Models.Core.V1;
+using Trireme.Client;
 using Trireme.Controllers.NodeIpam;
-using Trireme.Controllers.PodGc;
 
 namespace Trireme.Controllers.Tests.NodeIpam;
 
@@ -38,17 +38,29 @@ public sealed class NodeIpamTests
     }
 
     [Fact]
-    public async Task Pods_of_a_node_that_is_gone_are_removed_after_a_while()
+    public async Task A_manager_that_takes_over_with_an_old_cache_gives_no_range_twice()
     {
         await using var harness = new ControllerHarness();
-        harness.Add(c => new PodGcController(c));
-        harness.Api.Seed(Objects.Node("n1"));
-        harness.Api.Seed(Objects.Pod("lost", node: "gone"));
-        harness.Api.Seed(Objects.Pod("kept", node: "n1"));
+        harness.Add(c => new NodeIpamController(c));
+        var fresh = Objects.Node("b");
+        harness.Api.Seed(fresh);
         await harness.StartAsync();
+        await harness.UntilAsync(() => Ranges(harness).Count == 1);
+        await harness.EndTermAsync();
 
-        await harness.UntilAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "lost") is null, TimeSpan.FromSeconds(1));
-        Assert.NotNull(harness.Api.Peek<Pod>(Objects.Ns, "kept"));
+        // Another manager gives the next range away, and our watch does not hear of it.
+        harness.Api.Intercept = r => r is { Resource: "nodes", Verb: "watch" } ? new ApiUnavailableException("late") : null;
+        harness.Api.Seed(Objects.Node("late"));
+        await harness.UntilAsync(() => harness.Informers.For<Node>().Indexer.Get(null, "late") is not null);
+        harness.Api.CloseWatches();
+        await harness.StaysAsync(() => true, TimeSpan.FromSeconds(1));
+        var taken = Objects.Node("a");
+        taken.Spec!.PodCIDR = "10.201.1.0/24";
+        harness.Api.Seed(taken);
+        harness.StartTerm();
+
+        await harness.UntilAsync(() => Ranges(harness).Count == 3);
+        Assert.Equal(3, Ranges(harness).Distinct().Count());
     }
 
     private static List<string> Ranges(ControllerHarness harness) =>

@@ -1,6 +1,9 @@
+using System.Net;
 using Trireme.Api.Models;
 using Trireme.Api.Models.Apps.V1;
 using Trireme.Api.Models.Core.V1;
+using Trireme.Api.Models.Meta.V1;
+using Trireme.Client;
 using Trireme.Controllers.ReplicaSets;
 using Trireme.Controllers.Runtime;
 
@@ -100,6 +103,58 @@ public sealed class ReplicaSetControllerTests
     }
 
     [Fact]
+    public async Task A_refusal_whose_message_differs_each_time_is_tried_again_ever_more_slowly()
+    {
+        await using var harness = new ControllerHarness();
+        harness.Add(c => new ReplicaSetController(c));
+        await harness.StartAsync();
+        harness.Api.Intercept = r => r is { Verb: "create", Resource: "pods" }
+            ? new ApiException(HttpStatusCode.Forbidden, new Status { Reason = "Forbidden", Code = 403, Message = $"pods \"{r.Key.Name}\" is forbidden" })
+            : null;
+        harness.Api.Seed(Objects.ReplicaSet(3));
+        await harness.UntilAsync(() => Failure(harness) is not null);
+        var first = Failure(harness)!;
+
+        await harness.StaysAsync(() => Failure(harness) is { } now && now.Message == first.Message && now.LastTransitionTime == first.LastTransitionTime, TimeSpan.FromMinutes(2));
+        Assert.InRange(harness.Api.Writes.Count(w => w is { Verb: "create", Resource: "pods" }), 5, 30);
+        Assert.Single(harness.Api.Writes, w => w is { Subresource: "status", Resource: "replicasets.apps" });
+    }
+
+    [Fact]
+    public async Task A_creation_that_is_never_seen_is_given_up_after_a_while_without_an_event()
+    {
+        await using var harness = new ControllerHarness();
+        harness.Add(c => new ReplicaSetController(c));
+        await harness.StartAsync();
+
+        // The call ends in a way that leaves open whether there is a pod.
+        harness.Api.Intercept = r => r is { Verb: "create", Resource: "pods" } ? new OperationCanceledException() : null;
+        harness.Api.Seed(Objects.ReplicaSet(1));
+        await harness.UntilAsync(() => harness.Api.Writes.Any(w => w is { Verb: "create", Resource: "pods" }));
+        harness.Api.Intercept = null;
+
+        await harness.StaysAsync(() => harness.Api.PeekAll<Pod>().Count == 0, TimeSpan.FromMinutes(4), TimeSpan.FromSeconds(1));
+        await harness.UntilAsync(() => harness.Api.PeekAll<Pod>().Count == 1, TimeSpan.FromSeconds(1));
+    }
+
+    [Fact]
+    public async Task A_replication_controller_keeps_its_pods_as_a_replica_set_does()
+    {
+        await using var harness = new ControllerHarness();
+        harness.Add(c => new ReplicationControllerController(c));
+        harness.Kubelet = harness.ReadyKubelet;
+        await harness.StartAsync();
+        harness.Api.Seed(new ReplicationController
+        {
+            Metadata = new ObjectMeta { Namespace = Objects.Ns, Name = "rc" },
+            Spec = new ReplicationControllerSpec { Replicas = 2, Selector = Objects.Web, Template = Objects.Template() },
+        });
+
+        await harness.UntilAsync(() => harness.Api.Peek<ReplicationController>(Objects.Ns, "rc")?.Status is { ReadyReplicas: 2, Replicas: 2 });
+        Assert.All(harness.Api.PeekAll<Pod>(), p => Assert.Equal(("ReplicationController", "rc"), (OwnerReferences.ControllerOf(p)?.Kind, OwnerReferences.ControllerOf(p)?.Name)));
+    }
+
+    [Fact]
     public void Pods_are_given_up_in_the_order_of_their_worth()
     {
         var now = new DateTimeOffset(2026, 1, 2, 0, 0, 0, TimeSpan.Zero);
@@ -114,4 +169,7 @@ public sealed class ReplicaSetControllerTests
 
         Assert.Equal(["unassigned", "not-ready", "cheap", "crowded"], order.Select(p => p.Metadata.Name));
     }
+
+    private static ReplicaSetCondition? Failure(ControllerHarness harness) =>
+        harness.Api.Peek<ReplicaSet>(Objects.Ns, "web")?.Status?.Conditions?.Find(c => c is { Type: "ReplicaFailure", Status: "True" });
 }

@@ -10,6 +10,41 @@ public sealed class PodTopologyTests
     private static readonly Node[] ThreeZones = [Node("a1", zone: "a"), Node("a2", zone: "a"), Node("b1", zone: "b"), Node("c1", zone: "c")];
 
     [Fact]
+    public void A_pod_that_is_relabelled_out_of_what_refused_it_is_tried_again()
+    {
+        using var simulation = new Simulation().Add(Node("n", zone: "z"), Node("m").With(m => m.Spec!.Unschedulable = true));
+        simulation.Add(Pod("there", node: "n").WithAntiAffinity(Hostname, Selector("app", "x")), Pod("p", labels: ("app", "x"))).Run();
+        Assert.Equal((0, 0, 1, 0), simulation.Queue.Counts);
+        simulation.Time.Advance(TimeSpan.FromSeconds(10));
+
+        simulation.Add(Pod("p", labels: ("app", "y"))).Run();
+        Assert.Equal("n", simulation.Bound["p"]);
+    }
+
+    [Fact]
+    public void A_pod_that_is_relabelled_out_of_its_own_spread_is_tried_again()
+    {
+        using var simulation = new Simulation().Add(Node("n", zone: "z1"), Node("full", zone: "z2", pods: 0));
+        simulation.Add(Pod("there", node: "n", labels: ("app", "x")), Pod("p", labels: ("app", "x")).WithSpread(Zone, Selector("app", "x"))).Run();
+        Assert.Equal((0, 0, 1, 0), simulation.Queue.Counts);
+        simulation.Time.Advance(TimeSpan.FromSeconds(10));
+
+        simulation.Add(Pod("p", labels: ("app", "y")).WithSpread(Zone, Selector("app", "x"))).Run();
+        Assert.Equal("n", simulation.Bound["p"]);
+    }
+
+    [Fact]
+    public void Any_number_of_anti_affinity_terms_counts()
+    {
+        var pod = Pod("p").WithAntiAffinity(Hostname, Selector("app", "other"));
+        var terms = pod.Spec!.Affinity!.PodAntiAffinity!.RequiredDuringSchedulingIgnoredDuringExecution!;
+        terms.AddRange(Enumerable.Range(0, 80).Select(i => new PodAffinityTerm { TopologyKey = Hostname, LabelSelector = Selector("app", i is 63 or 79 ? "x" : "other") }));
+        using var simulation = new Simulation().Add(Node("a"), Node("b")).Add(Pod("there", node: "a", labels: ("app", "x")), pod).Run();
+
+        Assert.Equal("b", simulation.Bound["p"]);
+    }
+
+    [Fact]
     public void Replicas_spread_evenly_over_zones()
     {
         using var simulation = new Simulation().Add(ThreeZones);

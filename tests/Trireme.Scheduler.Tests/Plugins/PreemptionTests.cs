@@ -7,6 +7,23 @@ namespace Trireme.Scheduler.Tests.Plugins;
 public sealed class PreemptionTests
 {
     [Fact]
+    public void A_bug_while_room_is_made_does_not_lose_the_pod()
+    {
+        using var simulation = new Simulation().Add(Node("n", cpu: "1")).Add(Pod("low", cpu: "1")).Run();
+        simulation.Lister.BudgetFailure = new InvalidOperationException("a bug");
+        simulation.Add(Pod("high", cpu: "1", priority: 10)).Run();
+        Assert.Equal("a bug", simulation.WhyPending("high"));
+        Assert.Equal((0, 1, 0, 0), simulation.Queue.Counts);
+
+        simulation.Lister.BudgetFailure = null;
+        simulation.Time.Advance(TimeSpan.FromSeconds(1));
+        simulation.Run();
+        simulation.Time.Advance(TimeSpan.FromSeconds(10));
+        simulation.Run();
+        Assert.Equal("n", simulation.Bound["high"]);
+    }
+
+    [Fact]
     public void The_least_important_pods_that_suffice_make_room()
     {
         using var simulation = new Simulation().Add(Node("a", cpu: "4"), Node("b", cpu: "4"));

@@ -154,11 +154,87 @@ public sealed class SchedulingQueueTests : IDisposable
         Assert.Equal((0, 1, 0, 0), Queue.Counts);
     }
 
+    [Fact]
+    public void A_pod_that_was_taken_out_but_not_decided_is_tried_again_whatever_refused_it_before()
+    {
+        Refuse("p", "NodeResourcesFit");
+        _simulation.Add(Node("n"));
+        _simulation.Time.Advance(TimeSpan.FromSeconds(1));
+
+        // Leadership is lost in the middle of the attempt.
+        Queue.AddUnschedulable(Queue.TryPop()!);
+
+        Assert.Equal((0, 1, 0, 0), Queue.Counts);
+    }
+
+    [Fact]
+    public void A_clock_that_jumps_holds_no_pod_back_and_brings_none_back()
+    {
+        var time = new JumpingTime(_simulation.Time);
+        using var queue = new SchedulingQueue(_simulation.Framework, new SchedulingQueueOptions(), time);
+        queue.Add(new PodInfo(Pod("faulty")));
+        queue.AddUnschedulable(queue.TryPop()!);
+        queue.Add(new PodInfo(Pod("refused")));
+        var refused = queue.TryPop()!;
+        refused.UnschedulablePlugins = new HashSet<string> { "NodeAffinity" };
+        queue.AddUnschedulable(refused);
+
+        time.Offset = TimeSpan.FromDays(-365);
+        _simulation.Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal((1, 0, 1, 0), queue.Counts);
+
+        time.Offset = TimeSpan.FromDays(365);
+        queue.FlushUnschedulableLeftover();
+        Assert.Equal((1, 0, 1, 0), queue.Counts);
+    }
+
+    [Fact]
+    public void A_nomination_that_was_taken_back_does_not_come_back_by_the_pods_old_status()
+    {
+        var pod = Pod("p");
+        pod.Status!.NominatedNodeName = "n";
+        _simulation.Add(pod);
+        Assert.Equal("n", _simulation.Framework.Nominator.NodeOf("uid-p"));
+
+        Queue.AddUnschedulable(Queue.TryPop()!, nominatedNodeName: "");
+        Assert.Null(_simulation.Framework.Nominator.NodeOf("uid-p"));
+        var labelled = Pod("p", labels: ("some", "label"));
+        labelled.Status!.NominatedNodeName = "n";
+        _simulation.Add(labelled);
+        Assert.Null(_simulation.Framework.Nominator.NodeOf("uid-p"));
+    }
+
+    [Fact]
+    public void A_nomination_that_somebody_takes_out_of_the_status_no_longer_counts()
+    {
+        var pod = Pod("p");
+        pod.Status!.NominatedNodeName = "n";
+        _simulation.Add(pod);
+        Queue.TryPop();
+
+        _simulation.Add(Pod("p"));
+        Assert.Null(_simulation.Framework.Nominator.NodeOf("uid-p"));
+    }
+
     private void Refuse(string name, string plugin, string? cpu = null)
     {
         Queue.Add(new PodInfo(Pod(name, cpu)));
         var queued = Queue.TryPop()!;
         queued.UnschedulablePlugins = new HashSet<string> { plugin };
         Queue.AddUnschedulable(queued);
+    }
+
+    /// <summary>Time goes on as ever, but the clock is set.</summary>
+    private sealed class JumpingTime(TimeProvider inner) : TimeProvider
+    {
+        public TimeSpan Offset { get; set; }
+
+        public override long TimestampFrequency => inner.TimestampFrequency;
+
+        public override DateTimeOffset GetUtcNow() => inner.GetUtcNow() + Offset;
+
+        public override long GetTimestamp() => inner.GetTimestamp();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => inner.CreateTimer(callback, state, dueTime, period);
     }
 }

@@ -9,8 +9,8 @@ using Trireme.Client;
 namespace Trireme.TestKit.Client;
 
 /// <summary>One call that reached the fake API.</summary>
-/// <param name="Verb"><c>get</c>, <c>list</c>, <c>watch</c>, <c>create</c>, <c>update</c>, <c>patch</c> or <c>delete</c>.</param>
-/// <param name="Resource">Plural, with the group behind a dot unless core: <c>deployments.apps</c>.</param>
+/// <param name="Verb"><c>get</c>, <c>list</c>, <c>watch</c>, <c>create</c>, <c>update</c>, <c>patch</c>, <c>delete</c> or <c>discover</c>.</param>
+/// <param name="Resource">Plural, with the group behind a dot unless core: <c>deployments.apps</c>. For discovery the path: <c>apis/apps/v1</c>.</param>
 /// <param name="Subresource">For example <c>status</c>.</param>
 /// <param name="Key">The object; its name is empty for list and watch.</param>
 public sealed record FakeRequest(string Verb, string Resource, string? Subresource, NamespacedName Key)
@@ -31,6 +31,9 @@ public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
 
     /// <summary>Called before each request; an exception that it returns is thrown to the caller.</summary>
     public Func<FakeRequest, Exception?>? Intercept { get; set; }
+
+    /// <summary>Called when a request has had its effect; an exception that it returns is thrown instead of the answer.</summary>
+    public Func<FakeRequest, Exception?>? LoseAnswer { get; set; }
 
     /// <summary>While true no request gets through, and watches that are open break.</summary>
     public bool Unreachable
@@ -202,8 +205,10 @@ public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
         // As over a network, the caller goes on elsewhere: what only works synchronously shows.
         await Task.Yield();
         var id = Id(resource, @namespace, name);
-        Check(new FakeRequest(verb, id.ResourceName, subresource, id.Key));
-        return act(id);
+        var request = new FakeRequest(verb, id.ResourceName, subresource, id.Key);
+        Check(request);
+        var answer = act(id);
+        return LoseAnswer?.Invoke(request) is { } failure ? throw failure : answer;
     }
 
     private void Check(FakeRequest request)
@@ -234,7 +239,8 @@ internal readonly record struct FakeId(ResourceInfo Resource, NamespacedName Key
 /// <summary>Refusals, worded like the server's.</summary>
 internal static class FakeErrors
 {
-    public static ApiException NotFound(FakeId id) => Make(HttpStatusCode.NotFound, "NotFound", $"{id.ResourceName} \"{id.Key.Name}\" not found");
+    public static ApiException NotFound(FakeId id) => Make(
+        HttpStatusCode.NotFound, "NotFound", $"{id.ResourceName} \"{id.Key.Name}\" not found", new StatusDetails { Name = id.Key.Name, Group = id.Resource.Group, Kind = id.Resource.Plural });
 
     public static ApiException AlreadyExists(FakeId id) => Make(HttpStatusCode.Conflict, "AlreadyExists", $"{id.ResourceName} \"{id.Key.Name}\" already exists");
 
@@ -243,10 +249,13 @@ internal static class FakeErrors
         "Conflict",
         $"Operation cannot be fulfilled on {id.ResourceName} \"{id.Key.Name}\": the object has been modified; please apply your changes to the latest version and try again");
 
+    public static ApiException AlreadyAssigned(FakeId id, string node) => Make(
+        HttpStatusCode.Conflict, "Conflict", $"Operation cannot be fulfilled on pods \"{id.Key.Name}\": pod {id.Key.Name} is already assigned to node \"{node}\"");
+
     public static ApiException Expired(long revision) => Make(HttpStatusCode.Gone, "Expired", $"too old resource version: {revision}");
 
     public static ApiException BadRequest(string message) => Make(HttpStatusCode.BadRequest, "BadRequest", message);
 
-    private static ApiException Make(HttpStatusCode code, string reason, string message) =>
-        new(code, new Status { Kind = "Status", ApiVersion = "v1", StatusValue = "Failure", Code = (int)code, Reason = reason, Message = message });
+    private static ApiException Make(HttpStatusCode code, string reason, string message, StatusDetails? details = null) =>
+        new(code, new Status { Kind = "Status", ApiVersion = "v1", StatusValue = "Failure", Code = (int)code, Reason = reason, Message = message, Details = details });
 }

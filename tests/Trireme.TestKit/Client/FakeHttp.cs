@@ -23,6 +23,7 @@ internal static class FakeHttp
         {
             if (Discovery(store, path) is { } document)
             {
+                check(new FakeRequest("discover", string.Join('/', path), null, default));
                 return Answer(HttpStatusCode.OK, document);
             }
 

@@ -28,6 +28,7 @@ internal sealed partial class InterPodAffinityPlugin(IClusterLister lister)
     public IReadOnlyList<ClusterEventWithHint> EventsToRegister =>
     [
         new(new ClusterEvent(EventResource.AssignedPod, EventAction.Add | EventAction.Delete | EventAction.UpdatePodLabel), AfterPodChanged),
+        new(new ClusterEvent(EventResource.PendingPod, EventAction.UpdatePodLabel)),
         new(new ClusterEvent(EventResource.Node, EventAction.Add | EventAction.UpdateNodeLabel), AfterNodeChanged),
         new(new ClusterEvent(EventResource.Namespace, EventAction.Add | EventAction.UpdateOther)),
     ];
@@ -170,20 +171,23 @@ internal sealed partial class InterPodAffinityPlugin(IClusterLister lister)
                 affinity &= term.Matches(group, labels);
             }
 
-            ulong anti = 0;
-            for (var i = 0; i < pod.RequiredAntiAffinity.Length && i < 64; i++)
+            List<string>? anti = null;
+            foreach (var term in pod.RequiredAntiAffinity)
             {
-                anti |= pod.RequiredAntiAffinity[i].Matches(group, labels) ? 1UL << i : 0;
+                if (term.Matches(group, labels))
+                {
+                    (anti ??= []).Add(term.TopologyKey);
+                }
             }
 
             _lastGroup = group;
-            return _last = new IncomingMatch(affinity, anti);
+            return _last = new IncomingMatch(affinity, anti ?? (IReadOnlyList<string>)[]);
         }
     }
 
     /// <param name="AllAffinityTerms">A pod counts for affinity only when it meets every term.</param>
-    /// <param name="AntiAffinityTerms">Bit i: it meets the i-th anti-affinity term.</param>
-    private readonly record struct IncomingMatch(bool AllAffinityTerms, ulong AntiAffinityTerms);
+    /// <param name="AntiAffinityTopologies">Topology keys of the anti-affinity terms that it meets.</param>
+    private readonly record struct IncomingMatch(bool AllAffinityTerms, IReadOnlyList<string> AntiAffinityTopologies);
 
     private sealed class FilterState : ICycleStateData
     {
@@ -223,12 +227,9 @@ internal sealed partial class InterPodAffinityPlugin(IClusterLister lister)
                 }
             }
 
-            for (var i = 0; match.AntiAffinityTerms >> i != 0; i++)
+            foreach (var key in match.AntiAffinityTopologies)
             {
-                if ((match.AntiAffinityTerms >> i & 1) != 0)
-                {
-                    AntiAffinity.Add(_pod.RequiredAntiAffinity[i].TopologyKey, node, change);
-                }
+                AntiAffinity.Add(key, node, change);
             }
         }
 

@@ -22,6 +22,7 @@ internal sealed partial class PodTopologySpreadPlugin(IClusterLister lister)
     public IReadOnlyList<ClusterEventWithHint> EventsToRegister { get; } =
     [
         new(new ClusterEvent(EventResource.AssignedPod, EventAction.Add | EventAction.Delete | EventAction.UpdatePodLabel), AfterPodChanged),
+        new(new ClusterEvent(EventResource.PendingPod, EventAction.UpdatePodLabel)),
         new(new ClusterEvent(EventResource.Node, EventAction.Add | EventAction.Delete | EventAction.UpdateNodeLabel | EventAction.UpdateNodeTaint), AfterNodeChanged),
     ];
 
