@@ -9,6 +9,7 @@ using Trireme.Controllers.GarbageCollection;
 using Trireme.Controllers.Namespaces;
 using Trireme.Controllers.NodeIpam;
 using Trireme.Controllers.NodeLifecycle;
+using Trireme.Controllers.PersistentVolumes;
 using Trireme.Controllers.PodGc;
 using Trireme.Controllers.ReplicaSets;
 using Trireme.Controllers.RootCa;
@@ -38,6 +39,7 @@ public static class ControllerTable
         ("node-ipam-controller", c => c.Options.AllocateNodeCidrs ? new NodeIpamController(c) : null),
         ("node-lifecycle-controller", c => new NodeLifecycleController(c, c.NodeDisruption)),
         ("taint-eviction-controller", c => new TaintEvictionController(c, c.NodeDisruption)),
+        ("persistentvolume-binder-controller", c => new PersistentVolumeController(c)),
         ("pod-garbage-collector-controller", c => new PodGcController(c)),
         ("certificatesigningrequest-signing-controller", c => c.Options is { ClusterSigningCertFile: not null, ClusterSigningKeyFile: not null } ? new CertificateSigningController(c) : null),
         ("token-cleaner-controller", c => new TokenCleaner(c)),

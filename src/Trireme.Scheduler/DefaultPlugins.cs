@@ -12,13 +12,15 @@ using Trireme.Scheduler.Plugins.PodTopologySpread;
 using Trireme.Scheduler.Plugins.PrioritySort;
 using Trireme.Scheduler.Plugins.SchedulingGates;
 using Trireme.Scheduler.Plugins.TaintToleration;
+using Trireme.Scheduler.Plugins.VolumeBinding;
 
 namespace Trireme.Scheduler;
 
 /// <summary>The default profile: which plugins run, in which order, and what their scores count for; upstream's, so that pods land where they would there.</summary>
 internal static class DefaultPlugins
 {
-    public static IReadOnlyList<WeightedPlugin> Create(IFrameworkHandle framework, IClusterLister lister, IPodWriter pods, Random random) =>
+    public static IReadOnlyList<WeightedPlugin> Create(
+        IFrameworkHandle framework, IClusterLister lister, IVolumeLister volumes, IPodWriter pods, Random random, TimeProvider timeProvider) =>
     [
         new(new SchedulingGatesPlugin()),
         new(new PrioritySortPlugin()),
@@ -28,6 +30,7 @@ internal static class DefaultPlugins
         new(new NodeAffinityPlugin(), Weight: 2),
         new(new NodePortsPlugin()),
         new(new FitPlugin(), Weight: 1),
+        new(new VolumeBindingPlugin(volumes, pods, timeProvider)),
         new(new PodTopologySpreadPlugin(lister), Weight: 2),
         new(new InterPodAffinityPlugin(lister), Weight: 2),
         new(new DefaultPreemptionPlugin(framework, lister, random)),

@@ -45,7 +45,8 @@ public static class SchedulerHost
         var elector = Elector(options, client, logger, timeProvider);
         var writer = new ApiPodWriter(client.InTerm(() => elector?.Term), events, options.SchedulerName, timeProvider, logger);
         var lister = new InformerClusterLister(informers);
-        var framework = new SchedulingFramework(handle => DefaultPlugins.Create(handle, lister, writer, random), new Nominator());
+        var volumes = new InformerVolumeLister(informers);
+        var framework = new SchedulingFramework(handle => DefaultPlugins.Create(handle, lister, volumes, writer, random, timeProvider), new Nominator());
         var cache = new SchedulerCache(timeProvider);
         var queueOptions = new SchedulingQueueOptions
         {

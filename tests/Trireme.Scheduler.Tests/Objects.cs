@@ -54,6 +54,35 @@ internal static class Objects
         };
     }
 
+    public static PersistentVolume Volume(string name, string size = "1Gi", string? node = null, string storageClass = "local") => new()
+    {
+        Metadata = new ObjectMeta { Name = name, Uid = $"uid-{name}" },
+        Spec = new PersistentVolumeSpec
+        {
+            Capacity = new() { ["storage"] = size },
+            AccessModes = ["ReadWriteOnce"],
+            StorageClassName = storageClass,
+            NodeAffinity = node is null ? null : new VolumeNodeAffinity
+            {
+                Required = new NodeSelector { NodeSelectorTerms = [new NodeSelectorTerm { MatchExpressions = [new() { Key = Hostname, Operator = "In", Values = [node] }] }] },
+            },
+        },
+    };
+
+    public static PersistentVolumeClaim Claim(string name, string size = "1Gi", string storageClass = "local") => new()
+    {
+        Metadata = new ObjectMeta { Name = name, Namespace = "default", Uid = $"uid-{name}" },
+        Spec = new PersistentVolumeClaimSpec
+        {
+            AccessModes = ["ReadWriteOnce"],
+            StorageClassName = storageClass,
+            Resources = new VolumeResourceRequirements { Requests = new() { ["storage"] = size } },
+        },
+    };
+
+    public static Pod WithClaim(this Pod pod, string claim) => pod.With(s =>
+        (s.Volumes ??= []).Add(new Volume { Name = claim, PersistentVolumeClaim = new PersistentVolumeClaimVolumeSource { ClaimName = claim } }));
+
     public static Pod With(this Pod pod, Action<PodSpec> change)
     {
         change(pod.Spec!);

@@ -3,6 +3,8 @@ using Microsoft.Extensions.Time.Testing;
 using Trireme.Api.Models;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Api.Models.Policy.V1;
+using Trireme.Api.Models.Storage.V1;
+using Trireme.Api.Volumes;
 using Trireme.Component.Metrics;
 using Trireme.Scheduler.Api;
 using Trireme.Scheduler.Cache;
@@ -20,7 +22,7 @@ internal sealed class Simulation : IPodWriter, IDisposable
     public Simulation(int seed = 1, SchedulerOptions? options = null)
     {
         var random = new Random(seed);
-        Framework = new SchedulingFramework(h => DefaultPlugins.Create(h, Lister, this, random), new Nominator());
+        Framework = new SchedulingFramework(h => DefaultPlugins.Create(h, Lister, Volumes, this, random, Time), new Nominator());
         Cache = new SchedulerCache(Time);
         Queue = new SchedulingQueue(Framework, new SchedulingQueueOptions(), Time);
         ScheduleOne = new ScheduleOne(
@@ -41,6 +43,8 @@ internal sealed class Simulation : IPodWriter, IDisposable
     public EventHandlers Handlers { get; }
 
     public TestLister Lister { get; } = new();
+
+    public TestVolumes Volumes { get; } = new();
 
     /// <summary>What the pod's status says about why it waits.</summary>
     public Dictionary<string, PodCondition> Conditions { get; } = [];
@@ -153,6 +157,22 @@ internal sealed class Simulation : IPodWriter, IDisposable
         return Task.CompletedTask;
     }
 
+    /// <summary>Plays the volume controller too, which completes the binding.</summary>
+    public Task KeepVolumeAsync(PersistentVolume volume, PersistentVolumeClaim claim, CancellationToken cancellationToken)
+    {
+        Volumes.Bind(volume.Metadata.Name!, claim.Metadata.Name!);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Plays the provisioner too.</summary>
+    public Task SelectNodeAsync(PersistentVolumeClaim claim, string nodeName, CancellationToken cancellationToken)
+    {
+        var volume = Objects.Volume($"made-for-{claim.Metadata.Name}", node: nodeName, storageClass: claim.Spec!.StorageClassName!);
+        Volumes.Add(volume);
+        Volumes.Bind(volume.Metadata.Name!, claim.Metadata.Name!);
+        return Task.CompletedTask;
+    }
+
     public void Record(Pod pod, bool warning, string reason, string action, string message) => Events.Add((pod.Metadata.Name!, reason, message));
 
     internal sealed class TestLister : IClusterLister
@@ -171,5 +191,35 @@ internal sealed class Simulation : IPodWriter, IDisposable
         public IEnumerable<PodDisruptionBudget> PodDisruptionBudgets(string @namespace) => BudgetFailure is { } failure ? throw failure : Budgets;
 
         public LabelMatcher DefaultSelector(PodInfo pod) => Selector(pod);
+    }
+
+    internal sealed class TestVolumes : IVolumeLister
+    {
+        private readonly Dictionary<string, PersistentVolume> _volumes = [];
+        private readonly Dictionary<string, PersistentVolumeClaim> _claims = [];
+
+        public Dictionary<string, StorageClass> Classes { get; } = [];
+
+        public void Add(PersistentVolume volume) => _volumes[volume.Metadata.Name!] = volume;
+
+        public void Add(PersistentVolumeClaim claim) => _claims[claim.Metadata.Name!] = claim;
+
+        public void Bind(string volume, string claim)
+        {
+            var (v, c) = (_volumes[volume].Clone(), _claims[claim].Clone());
+            v.Spec!.ClaimRef = new ObjectReference { Namespace = c.Metadata.Namespace, Name = claim, Uid = c.Metadata.Uid };
+            c.Spec!.VolumeName = volume;
+            c.Metadata.Annotations = new() { [VolumeClaims.BindCompleted] = "yes" };
+            Add(v);
+            Add(c);
+        }
+
+        public PersistentVolumeClaim? Claim(string @namespace, string name) => _claims.GetValueOrDefault(name);
+
+        public PersistentVolume? Volume(string name) => _volumes.GetValueOrDefault(name);
+
+        IEnumerable<PersistentVolume> IVolumeLister.Volumes() => _volumes.Values;
+
+        public StorageClass? Class(string name) => Classes.GetValueOrDefault(name);
     }
 }

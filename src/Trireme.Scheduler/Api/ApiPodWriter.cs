@@ -1,8 +1,10 @@
 using System.Buffers;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Trireme.Api.Models;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Api.Models.Meta.V1;
+using Trireme.Api.Volumes;
 using Trireme.Client;
 using Trireme.Client.Events;
 using Trireme.Primitives;
@@ -97,6 +99,39 @@ internal sealed partial class ApiPodWriter(IApiClient client, IEventRecorder eve
         {
             // Gone already, or another pod has its name by now: the room is free either way.
         }
+    }
+
+    public async Task KeepVolumeAsync(PersistentVolume volume, PersistentVolumeClaim claim, CancellationToken cancellationToken)
+    {
+        if (volume.Spec?.ClaimRef is { Uid.Length: > 0 })
+        {
+            // Kept for this claim already: nothing else is chosen. Written by us, in an attempt that got no further.
+            return;
+        }
+
+        var changed = volume.Clone();
+        if (changed.Spec!.ClaimRef is null)
+        {
+            (changed.Metadata.Annotations ??= [])[VolumeClaims.BoundByController] = "yes";
+        }
+
+        changed.Spec.ClaimRef = new ObjectReference
+        {
+            Kind = PersistentVolumeClaim.Resource.Kind,
+            ApiVersion = PersistentVolumeClaim.Resource.ApiVersion,
+            Namespace = claim.Metadata.Namespace,
+            Name = claim.Metadata.Name,
+            Uid = claim.Metadata.Uid,
+            ResourceVersion = claim.Metadata.ResourceVersion,
+        };
+        await client.UpdateAsync(changed, cancellationToken);
+    }
+
+    public async Task SelectNodeAsync(PersistentVolumeClaim claim, string nodeName, CancellationToken cancellationToken)
+    {
+        var changed = claim.Clone();
+        (changed.Metadata.Annotations ??= [])[VolumeClaims.SelectedNode] = nodeName;
+        await client.UpdateAsync(changed, cancellationToken);
     }
 
     public void Record(Pod pod, bool warning, string reason, string action, string message) =>

@@ -1,5 +1,6 @@
 using Trireme.Api.Models;
 using Trireme.Api.Models.Core.V1;
+using Trireme.Api.Models.Storage.V1;
 using Trireme.Client.Informers;
 using Trireme.Scheduler.Cache;
 using Trireme.Scheduler.Framework;
@@ -25,7 +26,14 @@ internal sealed class EventHandlers(SchedulerCache cache, SchedulingQueue queue,
                     Move(EventResource.Namespace, EventAction.UpdateOther);
                 }
             }));
+        AddVolumes<PersistentVolume>(informers, EventResource.PersistentVolume);
+        AddVolumes<PersistentVolumeClaim>(informers, EventResource.PersistentVolumeClaim);
+        AddVolumes<StorageClass>(informers, EventResource.StorageClass);
     }
+
+    private void AddVolumes<T>(IInformerFactory informers, EventResource resource)
+        where T : class, IKubernetesObject<T> =>
+        informers.For<T>().AddEventHandler(new ResourceEventHandler<T>(_ => Move(resource, EventAction.Add), (_, _) => Move(resource, EventAction.UpdateOther)));
 
     private static bool HasEnded(Pod pod) => pod.Status?.Phase is PodPhase.Succeeded or PodPhase.Failed;
 

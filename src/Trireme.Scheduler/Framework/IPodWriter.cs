@@ -19,6 +19,12 @@ internal interface IPodWriter
     /// <summary>Evicts a pod to make room: marks it as disrupted, then deletes it. A pod that is gone already is no error.</summary>
     Task PreemptAsync(Pod victim, Pod preemptor, CancellationToken cancellationToken);
 
+    /// <summary>Keeps a free volume for a claim, or fails if it is another version of the volume.</summary>
+    Task KeepVolumeAsync(PersistentVolume volume, PersistentVolumeClaim claim, CancellationToken cancellationToken);
+
+    /// <summary>Tells the provisioner of the claim's class for which node a volume is to be made.</summary>
+    Task SelectNodeAsync(PersistentVolumeClaim claim, string nodeName, CancellationToken cancellationToken);
+
     /// <summary>Records an event about a pod, in the background and without failing.</summary>
     void Record(Pod pod, bool warning, string reason, string action, string message);
 }
