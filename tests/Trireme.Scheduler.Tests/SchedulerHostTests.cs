@@ -1,6 +1,9 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Trireme.Api.Models.Coordination.V1;
 using Trireme.Api.Models.Core.V1;
+using Trireme.Api.Models.Meta.V1;
+using Trireme.Api.Models.Storage.V1;
+using Trireme.Api.Volumes;
 using Trireme.TestKit;
 using Trireme.TestKit.Client;
 using static Trireme.Scheduler.Tests.Objects;
@@ -84,6 +87,27 @@ public sealed class SchedulerHostTests
         await Eventually.HoldsAsync(() => _api.PeekAll<Event>("default").Any(e => e.Reason == "Scheduled"), "event");
         Assert.Equal(2, _api.Writes.Count(w => w.Subresource == "binding"));
         Assert.DoesNotContain(_api.PeekAll<Event>("default"), e => e.Reason == "FailedScheduling");
+    }
+
+    [Fact]
+    public async Task A_pod_is_bound_after_the_volume_that_was_chosen_for_it()
+    {
+        await using var scheduler = Start();
+        _api.Seed(new StorageClass { Metadata = new ObjectMeta { Name = "local" }, Provisioner = "kubernetes.io/no-provisioner", VolumeBindingMode = "WaitForFirstConsumer" });
+        _api.Seed(Node("a"));
+        _api.Seed(Node("b"));
+        _api.Seed(Volume("v", node: "b"));
+        _api.Seed(Claim("c"));
+        _api.Seed(Pod("p").WithClaim("c"));
+        await Eventually.HoldsAsync(() => _api.Peek<PersistentVolume>(null, "v")!.Spec!.ClaimRef is { Name: "c", Uid: "uid-c" }, "kept for the claim");
+        Assert.DoesNotContain(_api.Writes, w => w.Subresource == "binding");
+
+        // What the volume controller does.
+        var claim = _api.Peek<PersistentVolumeClaim>("default", "c")!;
+        claim.Spec!.VolumeName = "v";
+        claim.Metadata.Annotations = new() { [VolumeClaims.BindCompleted] = "yes" };
+        _api.Seed(claim);
+        await Eventually.HoldsAsync(() => _api.Peek<Pod>("default", "p")!.Spec!.NodeName == "b", "bound");
     }
 
     private Running Start(bool leaderElect = false)

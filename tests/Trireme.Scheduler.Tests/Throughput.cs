@@ -24,7 +24,7 @@ public sealed class Throughput(ITestOutputHelper output)
         {
             Selector = _ => kind.StartsWith("spread", StringComparison.Ordinal) ? LabelMatcher.OfLabels(new() { ["app"] = "x" }) : LabelMatcher.Nothing,
         };
-        var framework = new SchedulingFramework(h => DefaultPlugins.Create(h, lister, writer, random), new Nominator());
+        var framework = new SchedulingFramework(h => DefaultPlugins.Create(h, lister, new Simulation.TestVolumes(), writer, random, TimeProvider.System), new Nominator());
         var cache = new SchedulerCache(TimeProvider.System);
         using var queue = new SchedulingQueue(framework, new SchedulingQueueOptions(), TimeProvider.System);
         using var scheduleOne = new ScheduleOne(
@@ -69,6 +69,10 @@ public sealed class Throughput(ITestOutputHelper output)
         public Task PatchStatusAsync(Pod pod, PodCondition condition, string? nominatedNodeName, CancellationToken cancellationToken) => Task.CompletedTask;
 
         public Task PreemptAsync(Pod victim, Pod preemptor, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task KeepVolumeAsync(PersistentVolume volume, PersistentVolumeClaim claim, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task SelectNodeAsync(PersistentVolumeClaim claim, string nodeName, CancellationToken cancellationToken) => Task.CompletedTask;
 
         public void Record(Pod pod, bool warning, string reason, string action, string message)
         {

@@ -1,7 +1,5 @@
-using System.Buffers;
 using System.Collections.Concurrent;
 using System.Net;
-using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Trireme.Api.Models;
@@ -71,6 +69,7 @@ public sealed class GarbageCollector : IController
         private readonly ConcurrentDictionary<(string Uid, ObjectLocation Location), bool> _absent = new();
         private readonly TimeProvider _time = collector._context.TimeProvider;
         private readonly IApiClient _client = collector._context.Client;
+        private readonly ObjectWriter _writer = new(collector._context.Client, collector._logger);
         private readonly ILogger _logger = collector._logger;
 
         public void Dispose() => _queue.Dispose();
@@ -232,7 +231,7 @@ public sealed class GarbageCollector : IController
             {
                 if (gone.Count + waiting.Count > 0)
                 {
-                    await PatchOwnersAsync(node.Location, live, solid, cancellationToken);
+                    await _writer.PatchOwnersAsync(node.Location, live, solid, cancellationToken);
                 }
 
                 return;
@@ -246,15 +245,15 @@ public sealed class GarbageCollector : IController
                     // A circle of objects that all wait for each other: let this one's owners no longer wait for it.
                     var unblocked = owners.Select(o => o.Clone()).ToList();
                     unblocked.ForEach(o => o.BlockOwnerDeletion = false);
-                    live = await PatchOwnersAsync(node.Location, live, unblocked, cancellationToken) ?? live;
+                    live = await _writer.PatchOwnersAsync(node.Location, live, unblocked, cancellationToken) ?? live;
                 }
 
-                await DeleteAsync(node, live, dependents.Count > 0 ? "Foreground" : "Background", cancellationToken);
+                await _writer.DeleteAsync(node, live, dependents.Count > 0 ? "Foreground" : "Background", cancellationToken);
                 return;
             }
 
             var finalizers = live.Metadata.Finalizers ?? [];
-            await DeleteAsync(
+            await _writer.DeleteAsync(
                 node,
                 live,
                 finalizers.Contains(OwnerGraph.OrphanFinalizer) ? "Orphan" : finalizers.Contains(OwnerGraph.ForegroundFinalizer) ? "Foreground" : "Background",
@@ -315,7 +314,7 @@ public sealed class GarbageCollector : IController
                 .Where(d => d.Owners.Any(o => o.Uid == node.Uid && o.BlockOwnerDeletion == true)).ToList();
             if (blocking.Count == 0)
             {
-                await DropFinalizerAsync(node.Location, live, OwnerGraph.ForegroundFinalizer, cancellationToken);
+                await _writer.DropFinalizerAsync(node.Location, live, OwnerGraph.ForegroundFinalizer, cancellationToken);
                 return;
             }
 
@@ -335,11 +334,11 @@ public sealed class GarbageCollector : IController
                 if (await FetchAsync(dependent.Location, cancellationToken) is { } child && child.Metadata.Uid == dependent.Uid)
                 {
                     var others = (child.Metadata.OwnerReferences ?? []).Where(o => o.Uid != node.Uid).ToList();
-                    await PatchOwnersAsync(dependent.Location, child, others, cancellationToken);
+                    await _writer.PatchOwnersAsync(dependent.Location, child, others, cancellationToken);
                 }
             }
 
-            await DropFinalizerAsync(node.Location, live, OwnerGraph.OrphanFinalizer, cancellationToken);
+            await _writer.DropFinalizerAsync(node.Location, live, OwnerGraph.OrphanFinalizer, cancellationToken);
         }
 
         private async Task<PartialObjectMetadata?> FetchAsync(ObjectLocation location, CancellationToken cancellationToken)
@@ -358,74 +357,5 @@ public sealed class GarbageCollector : IController
         /// <summary>Whether it is the object that is not found, and not its kind, its namespace or the server behind.</summary>
         private static bool IsAbout(byte[] body, ObjectLocation location) =>
             ApiException.From(HttpStatusCode.NotFound, body).Status.Details is { } details && details.Name == location.Key.Name && details.Kind == location.Resource!.Plural;
-
-        private async Task DeleteAsync(GraphNode node, PartialObjectMetadata live, string policy, CancellationToken cancellationToken)
-        {
-            _logger.LogInformation("Deleting {Resource} {Key}: its owners are gone ({Policy})", node.Location.Resource!.Plural, node.Location.Key, policy);
-            var options = new DeleteRequest(PropagationPolicy: policy, PreconditionUid: node.Uid, PreconditionResourceVersion: live.Metadata.ResourceVersion);
-            await SendAsync(HttpMethod.Delete, node.Location, options.ToUtf8(), "application/json", cancellationToken);
-        }
-
-        private Task<PartialObjectMetadata?> PatchOwnersAsync(
-            ObjectLocation location, PartialObjectMetadata live, List<OwnerReference> owners, CancellationToken cancellationToken) =>
-            PatchAsync(
-                location,
-                live,
-                writer =>
-                {
-                    writer.WriteStartArray("ownerReferences"u8);
-                    owners.ForEach(o => o.Write(writer));
-                    writer.WriteEndArray();
-                },
-                cancellationToken);
-
-        private Task<PartialObjectMetadata?> DropFinalizerAsync(ObjectLocation location, PartialObjectMetadata live, string finalizer, CancellationToken cancellationToken) =>
-            live.Metadata.Finalizers?.Contains(finalizer) != true ? Task.FromResult<PartialObjectMetadata?>(null) : PatchAsync(
-                location,
-                live,
-                writer =>
-                {
-                    writer.WriteStartArray("finalizers"u8);
-                    foreach (var other in live.Metadata.Finalizers.Where(f => f != finalizer))
-                    {
-                        writer.WriteStringValue(other);
-                    }
-
-                    writer.WriteEndArray();
-                },
-                cancellationToken);
-
-        private async Task<PartialObjectMetadata?> PatchAsync(
-            ObjectLocation location, PartialObjectMetadata live, Action<Utf8JsonWriter> write, CancellationToken cancellationToken)
-        {
-            var buffer = new ArrayBufferWriter<byte>();
-            using (var writer = new Utf8JsonWriter(buffer))
-            {
-                writer.WriteStartObject();
-                writer.WriteStartObject("metadata"u8);
-                writer.WriteString("uid"u8, live.Metadata.Uid);
-                writer.WriteString("resourceVersion"u8, live.Metadata.ResourceVersion);
-                write(writer);
-                writer.WriteEndObject();
-                writer.WriteEndObject();
-            }
-
-            return await SendAsync(HttpMethod.Patch, location, buffer.WrittenMemory, "application/merge-patch+json", cancellationToken);
-        }
-
-        /// <returns>Null when the object is gone.</returns>
-        private async Task<PartialObjectMetadata?> SendAsync(
-            HttpMethod method, ObjectLocation location, ReadOnlyMemory<byte> body, string contentType, CancellationToken cancellationToken)
-        {
-            var path = location.Resource!.Path(location.Key.Namespace, location.Key.Name);
-            using var response = await _client.SendAsync(method, path, body, contentType, cancellationToken);
-            var answer = await response.Content.ReadAsByteArrayAsync(cancellationToken);
-            return response.StatusCode switch
-            {
-                HttpStatusCode.NotFound => null,
-                _ when response.IsSuccessStatusCode => ModelJson.Read<PartialObjectMetadata>(answer),
-                _ => throw ApiException.From(response.StatusCode, answer),
-            };
-        }
     }
 }

@@ -1,4 +1,3 @@
-using Trireme.Api.Models;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Api.Models.Meta.V1;
 using Trireme.Api.Models.Storage.V1;

@@ -195,7 +195,7 @@ internal sealed class FakeStore(TimeProvider time)
                     Put(id, old, bound);
                     break;
                 case "token":
-                    return Token(id, (JsonObject)body.DeepClone());
+                    return FakeTokens.Answer(id, (JsonObject)body.DeepClone(), time.GetUtcNow());
                 case "eviction":
                     Delete(id, null);
                     break;
@@ -290,17 +290,6 @@ internal sealed class FakeStore(TimeProvider time)
                 watcher.Channel.Writer.TryWrite((WatchEventType.Bookmark, new JsonObject { ["metadata"] = new JsonObject { ["resourceVersion"] = $"{_revision}" } }));
             }
         }
-    }
-
-    /// <summary>A token that says whose it is and when it ends, signed by nobody; it lives for a year at most.</summary>
-    private JsonObject Token(FakeId id, JsonObject request)
-    {
-        var now = time.GetUtcNow();
-        var end = now + TimeSpan.FromSeconds(Math.Min((long?)request["spec"]?["expirationSeconds"] ?? 3600, 365 * 24 * 3600));
-        var claims = new JsonObject { ["sub"] = id.Key.Name, ["jti"] = NextSuffix(), ["iat"] = now.ToUnixTimeSeconds(), ["exp"] = end.ToUnixTimeSeconds() };
-        var payload = System.Buffers.Text.Base64Url.EncodeToString(System.Text.Encoding.UTF8.GetBytes(claims.ToJsonString()));
-        request["status"] = new JsonObject { ["token"] = $"e30.{payload}.bm9ib2R5", ["expirationTimestamp"] = KubernetesTime.Format(end) };
-        return request;
     }
 
     private static string Name(ResourceInfo resource) => new FakeId(resource, default).ResourceName;
