@@ -31,7 +31,7 @@ namespace Trireme.ApiServer;
 /// <remarks>
 /// The pipeline, in order:
 /// <code>
-/// render -> recover -> balance -> authenticate -> audit -> impersonate -> flow control -> authorize -> decode -> dispatch -> resources | connect | reviews | discovery
+/// render -> recover -> balance -> authenticate -> audit -> deadline -> impersonate -> flow control -> authorize -> decode -> dispatch -> resources | connect | reviews | discovery
 /// </code>
 /// Shutdown, once <see cref="RunAsync"/> is cancelled:
 /// <list type="number">
@@ -170,10 +170,11 @@ public sealed class ApiServerHost
         var authorization = new AuthorizationStage(authorizer, () => rbac.HasSynced, new ProtobufBodyStage(dispatch.InvokeAsync).InvokeAsync);
         var flowControl = new FlowControlStage(flows, _metrics, _timeProvider, authorization.InvokeAsync);
         var impersonation = new ImpersonationStage(authorizer, flowControl.InvokeAsync);
-        var auditing = new AuditStage(audit, _timeProvider, impersonation.InvokeAsync);
+        var deadline = new DeadlineStage(_timeProvider, impersonation.InvokeAsync);
+        var auditing = new AuditStage(audit, _timeProvider, deadline.InvokeAsync);
         var authentication = new AuthenticationStage(authenticators, _options.AnonymousAuth, Log<AuthenticationStage>(), auditing.InvokeAsync);
         var balance = new ConnectionBalanceStage(_options.GoawayChance, _random, authentication.InvokeAsync, draining.Token);
-        var recovery = new PanicRecoveryStage(authorizer, new RequestMetrics(_metrics), _timeProvider, Log<PanicRecoveryStage>(), balance.InvokeAsync, draining.Token);
+        var recovery = new PanicRecoveryStage(authorizer, new RequestMetrics(_metrics, () => _registry.Definitions), _timeProvider, Log<PanicRecoveryStage>(), balance.InvokeAsync, draining.Token);
         app.Run(new RenderingStage(recovery.InvokeAsync).InvokeAsync);
 
         await app.StartAsync(stopping);
@@ -184,10 +185,10 @@ public sealed class ApiServerHost
         // The registry outlives the stop signal: requests are served until the last connection is gone.
         using var loops = new CancellationTokenSource();
         var registry = _registry.RunAsync(loops.Token);
-        var background = Task.WhenAll(probe.RunAsync(loops.Token), hooks.RunAsync(stopping), AnnounceWhenReadyAsync(health, stopping));
+        List<Task> background = [probe.RunAsync(loops.Token), hooks.RunAsync(stopping), AnnounceWhenReadyAsync(health, stopping)];
         var leases = LeasesAsync(loopback, health, port, stopping);
 
-        await StoppedAsync(registry, stopping);
+        await StoppedAsync(registry, [.. background, leases], stopping);
         _shutdown = "process is shutting down";
         await leases;
         await Task.Delay(_options.ShutdownDelay, _timeProvider, CancellationToken.None);
@@ -198,7 +199,7 @@ public sealed class ApiServerHost
         }
 
         await loops.CancelAsync();
-        await Task.WhenAll(background, registry);
+        await Task.WhenAll([.. background, registry]);
         Log<ApiServerHost>().LogInformation("Stopped");
     }
 
@@ -214,14 +215,22 @@ public sealed class ApiServerHost
         return builder.Build();
     }
 
-    /// <summary>Ends when the server is told to stop; a registry that ends by itself is a fault of the whole server.</summary>
-    private static async Task StoppedAsync(Task registry, CancellationToken stopping)
+    /// <summary>
+    /// Ends when the server is told to stop. A registry that ends by itself, or anything beside it that fails, is a fault of the whole server: what it did
+    /// would be missed only much later.
+    /// </summary>
+    private static async Task StoppedAsync(Task registry, List<Task> beside, CancellationToken stopping)
     {
         var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var onStop = stopping.UnsafeRegister(static s => ((TaskCompletionSource)s!).TrySetResult(), stopped);
-        if (await Task.WhenAny(stopped.Task, registry) == registry)
+        while (true)
         {
-            await registry;
+            var ended = await Task.WhenAny([stopped.Task, registry, .. beside]);
+            await ended;
+            if (!beside.Remove(ended))
+            {
+                return;
+            }
         }
     }
 

@@ -88,6 +88,43 @@ public abstract class ApiNode
         return node;
     }
 
+    /// <summary>Whether objects and arrays nest more than <paramref name="levels"/> deep in this value, itself included. Looks no deeper than that.</summary>
+    public bool IsDeeperThan(int levels)
+    {
+        if (this is ApiScalar)
+        {
+            return false;
+        }
+
+        if (levels <= 0)
+        {
+            return true;
+        }
+
+        if (this is ApiObject o)
+        {
+            foreach (var (_, value) in o)
+            {
+                if (value.IsDeeperThan(levels - 1))
+                {
+                    return true;
+                }
+            }
+        }
+        else if (this is ApiArray a)
+        {
+            for (var i = 0; i < a.Count; i++)
+            {
+                if (a[i].IsDeeperThan(levels - 1))
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>A copy that shares nothing that can change.</summary>
     public abstract ApiNode DeepClone();
 

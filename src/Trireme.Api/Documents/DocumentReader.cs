@@ -6,9 +6,6 @@ namespace Trireme.Api.Documents;
 /// <summary>Reads JSON bytes into nodes.</summary>
 internal static class DocumentReader
 {
-    /// <summary>Deep enough for every structural schema, shallow enough for the stack.</summary>
-    public const int MaxDepth = 256;
-
     /// <summary>Reads the one value that <paramref name="utf8"/> holds.</summary>
     /// <param name="utf8">JSON; a byte order mark is skipped.</param>
     /// <param name="duplicateFields">Takes the path of each field given twice in one object (the last value counts).</param>
@@ -20,7 +17,7 @@ internal static class DocumentReader
             utf8 = utf8[3..];
         }
 
-        var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = MaxDepth });
+        var reader = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = JsonDepth.Read });
         try
         {
             if (!reader.Read())

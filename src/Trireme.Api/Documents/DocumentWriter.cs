@@ -12,6 +12,6 @@ public static class DocumentWriter
         // Nodes are well-formed by construction; MaxDepth as for reading.
         SkipValidation = true,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        MaxDepth = DocumentReader.MaxDepth,
+        MaxDepth = JsonDepth.Read,
     };
 }

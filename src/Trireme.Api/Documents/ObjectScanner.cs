@@ -190,7 +190,7 @@ public static class ObjectScanner
     }
 
     /// <summary>A reader over an object's bytes that admits what the write path admits.</summary>
-    internal static Utf8JsonReader NewReader(ReadOnlySpan<byte> utf8) => new(utf8, new JsonReaderOptions { MaxDepth = DocumentReader.MaxDepth });
+    internal static Utf8JsonReader NewReader(ReadOnlySpan<byte> utf8) => new(utf8, new JsonReaderOptions { MaxDepth = JsonDepth.Read });
 
     private static ReadOnlySpan<byte> Field => "\"resourceVersion\":\""u8;
 

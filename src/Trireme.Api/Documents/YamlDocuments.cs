@@ -87,7 +87,7 @@ public static partial class YamlDocuments
     /// <remarks>The budget is the number of nodes that one document may still unfold to: aliases of aliases must not exhaust the memory.</remarks>
     private static ApiNode Read(IParser parser, Dictionary<string, ApiNode> anchors, ICollection<string>? duplicates, int depth, ref int budget)
     {
-        if (depth > DocumentReader.MaxDepth || --budget < 0)
+        if (depth > JsonDepth.Read || --budget < 0)
         {
             throw new ApiDocumentException("error converting YAML to JSON: yaml: document contains excessive aliasing or nesting");
         }
@@ -97,6 +97,11 @@ public static partial class YamlDocuments
             var target = anchors.TryGetValue(alias.Value.Value, out var known)
                 ? known
                 : throw new ApiDocumentException($"error converting YAML to JSON: yaml: line {alias.Start.Line}: unknown anchor '{alias.Value.Value}' referenced");
+            if (target.IsDeeperThan(JsonDepth.Read - depth))
+            {
+                throw new ApiDocumentException("error converting YAML to JSON: yaml: document contains excessive aliasing or nesting");
+            }
+
             budget -= CountNodes(target);
             return target.DeepClone();
         }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Trireme.Api.Documents;
 
 namespace Trireme.Api.Models;
 
@@ -9,7 +10,10 @@ public delegate T ModelReadFunction<T>(ref ModelReader reader);
 /// <summary>
 /// A <see cref="Utf8JsonReader"/> over contiguous bytes together with those bytes, so that fields nobody knows can be kept as they are.
 /// </summary>
-/// <remarks>Every method that reads a value expects the reader on the value's first token and leaves it on the last.</remarks>
+/// <remarks>
+/// Every method that reads a value expects the reader on the value's first token and leaves it on the last. Whatever is wrong with the JSON is a
+/// <see cref="JsonException"/>, so that one object that cannot be read can be passed over.
+/// </remarks>
 public ref struct ModelReader
 {
     private readonly ReadOnlySpan<byte> _source;
@@ -19,7 +23,7 @@ public ref struct ModelReader
     public ModelReader(ReadOnlySpan<byte> utf8)
     {
         _source = utf8;
-        _json = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = 128 });
+        _json = new Utf8JsonReader(utf8, new JsonReaderOptions { MaxDepth = JsonDepth.Read });
         _json.Read();
     }
 
@@ -28,7 +32,7 @@ public ref struct ModelReader
 
     /// <summary>Name of the property on which <see cref="NextProperty"/> stopped; escapes are resolved.</summary>
     public readonly ReadOnlySpan<byte> PropertyName =>
-        _json.ValueIsEscaped ? System.Text.Encoding.UTF8.GetBytes(_json.GetString()!) : _json.ValueSpan;
+        _json.ValueIsEscaped ? System.Text.Encoding.UTF8.GetBytes(Text()) : _json.ValueSpan;
 
     /// <summary>Demands that the current token opens an object.</summary>
     public readonly void BeginObject()
@@ -48,7 +52,7 @@ public ref struct ModelReader
     /// <summary>Keeps the property on which the reader stands, name and value, in <paramref name="unknown"/>.</summary>
     public void KeepUnknown(ref UnknownFields? unknown)
     {
-        var name = _json.GetString()!;
+        var name = Text();
         _json.Read();
         (unknown ??= new UnknownFields()).Add(name, ReadRaw());
     }
@@ -62,7 +66,7 @@ public ref struct ModelReader
 
     public string? ReadString() => _json.TokenType switch
     {
-        JsonTokenType.String => _json.GetString(),
+        JsonTokenType.String => Text(),
         JsonTokenType.Null => null,
         _ => throw Unexpected("a string"),
     };
@@ -79,15 +83,15 @@ public ref struct ModelReader
 
     public int ReadInt32() => ReadNullableInt32() ?? 0;
 
-    public int? ReadNullableInt32() => IsNull ? null : _json.TokenType == JsonTokenType.Number ? _json.GetInt32() : throw Unexpected("an integer");
+    public readonly int? ReadNullableInt32() => IsNull ? null : IsNumber && _json.TryGetInt32(out var value) ? value : throw Unexpected("an integer of 32 bits");
 
     public long ReadInt64() => ReadNullableInt64() ?? 0;
 
-    public long? ReadNullableInt64() => IsNull ? null : _json.TokenType == JsonTokenType.Number ? _json.GetInt64() : throw Unexpected("an integer");
+    public readonly long? ReadNullableInt64() => IsNull ? null : IsNumber && _json.TryGetInt64(out var value) ? value : throw Unexpected("an integer of 64 bits");
 
     public double ReadDouble() => ReadNullableDouble() ?? 0;
 
-    public double? ReadNullableDouble() => IsNull ? null : _json.TokenType == JsonTokenType.Number ? _json.GetDouble() : throw Unexpected("a number");
+    public readonly double? ReadNullableDouble() => IsNull ? null : IsNumber && _json.TryGetDouble(out var value) ? value : throw Unexpected("a number");
 
     public Quantity ReadQuantity() => ReadNullableQuantity() ?? default;
 
@@ -95,7 +99,7 @@ public ref struct ModelReader
     public Quantity? ReadNullableQuantity() => _json.TokenType switch
     {
         JsonTokenType.Null => default(Quantity?),
-        JsonTokenType.String => new Quantity(_json.GetString()!),
+        JsonTokenType.String => new Quantity(Text()),
         JsonTokenType.Number => new Quantity(System.Text.Encoding.UTF8.GetString(_json.ValueSpan)),
         _ => throw Unexpected("a quantity"),
     };
@@ -105,8 +109,8 @@ public ref struct ModelReader
     public IntOrString? ReadNullableIntOrString() => _json.TokenType switch
     {
         JsonTokenType.Null => default(IntOrString?),
-        JsonTokenType.String => new IntOrString(_json.GetString()!),
-        JsonTokenType.Number => new IntOrString(_json.GetInt32()),
+        JsonTokenType.String => new IntOrString(Text()),
+        JsonTokenType.Number when _json.TryGetInt32(out var value) => new IntOrString(value),
         _ => throw Unexpected("an integer or a string"),
     };
 
@@ -114,9 +118,11 @@ public ref struct ModelReader
 
     public DateTimeOffset? ReadNullableTime() => IsNull
         ? null
-        : DateTimeOffset.Parse(ReadString()!, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+        : DateTimeOffset.TryParse(ReadString(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : throw Unexpected("a time");
 
-    public byte[]? ReadBytes() => IsNull ? null : _json.GetBytesFromBase64();
+    public readonly byte[]? ReadBytes() => IsNull
+        ? null
+        : _json.TokenType == JsonTokenType.String && _json.TryGetBytesFromBase64(out var value) ? value : throw Unexpected("base64");
 
     public RawJson ReadRaw()
     {
@@ -161,7 +167,7 @@ public ref struct ModelReader
         var map = new Dictionary<string, T>(StringComparer.Ordinal);
         while (NextProperty())
         {
-            var key = _json.GetString()!;
+            var key = Text();
             _json.Read();
             map[key] = item(ref this);
         }
@@ -171,6 +177,21 @@ public ref struct ModelReader
 
     public Dictionary<string, List<string>>? ReadStringListMap() =>
         ReadMap(static (ref ModelReader r) => r.ReadList(static (ref ModelReader i) => i.ReadString() ?? "") ?? []);
+
+    private readonly bool IsNumber => _json.TokenType == JsonTokenType.Number;
+
+    private readonly string Text()
+    {
+        try
+        {
+            return _json.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            // Utf8JsonReader reports invalid UTF-8 and lone surrogates only when the string is asked for.
+            throw new JsonException($"Invalid text at byte {_json.TokenStartIndex}", e);
+        }
+    }
 
     private readonly JsonException Unexpected(string wanted) =>
         new($"Expected {wanted} but found {_json.TokenType} at byte {_json.TokenStartIndex}");

@@ -3,29 +3,37 @@ using Trireme.Api.Documents;
 
 namespace Trireme.Api.Patch;
 
+/// <summary>Why a JSON patch was not applied.</summary>
+/// <param name="Message">In the words of Kubernetes.</param>
+/// <param name="IsTooLarge">Whether the patch, or what it would make, is more than is allowed; else it does not fit the target.</param>
+public readonly record struct JsonPatchError(string Message, bool IsTooLarge = false);
+
 /// <summary>JSON Patch, RFC 6902, with JSON Pointer, RFC 6901.</summary>
 public static class JsonPatch
 {
     /// <summary>More operations than this in one patch are refused, as Kubernetes does.</summary>
     public const int MaxOperations = 10_000;
 
+    /// <summary>Bytes of JSON that the copies of one patch may add, as in Kubernetes: a copy of everything into itself doubles the target with a few letters.</summary>
+    public const long MaxCopiedBytes = 3 * 1024 * 1024;
+
     /// <summary>Applies the operations in order; the target is not changed, whatever happens.</summary>
     /// <param name="target">What to patch.</param>
     /// <param name="patch">The array of operations.</param>
     /// <param name="result">The patched value; the target where it failed.</param>
-    /// <param name="error">Why an operation does not apply, in the words of Kubernetes.</param>
-    public static bool TryApply(ApiNode target, ApiNode patch, out ApiNode result, out string error)
+    /// <param name="error">Why an operation does not apply.</param>
+    public static bool TryApply(ApiNode target, ApiNode patch, out ApiNode result, out JsonPatchError error)
     {
         result = target;
         if (patch is not ApiArray operations)
         {
-            error = "json: cannot unmarshal patch into an array of operations";
+            error = new JsonPatchError("json: cannot unmarshal patch into an array of operations");
             return false;
         }
 
         if (operations.Count > MaxOperations)
         {
-            error = $"The allowed maximum operations in a JSON patch is {MaxOperations}, got {operations.Count}";
+            error = new JsonPatchError($"The allowed maximum operations in a JSON patch is {MaxOperations}, got {operations.Count}", IsTooLarge: true);
             return false;
         }
 
@@ -34,18 +42,19 @@ public static class JsonPatch
         {
             if (operation is not ApiObject fields)
             {
-                error = "json: cannot unmarshal operation into an object";
+                error = new JsonPatchError("json: cannot unmarshal operation into an object");
                 return false;
             }
 
-            if (!TryApplyOne(holder, fields, out error))
+            if (!TryApplyOne(holder, fields, out var problem))
             {
+                error = new JsonPatchError(problem, holder.IsExhausted);
                 return false;
             }
         }
 
         result = holder.Root;
-        error = "";
+        error = default;
         return true;
     }
 
@@ -157,6 +166,11 @@ public static class JsonPatch
                     return false;
                 }
 
+                if (op == "copy" && !holder.TryCopy(source!, out error))
+                {
+                    return false;
+                }
+
                 source = source!.DeepClone();
                 error = "";
                 return (op == "copy" || TryRemove(holder, from, op, out _, out error)) && TryAdd(holder, path, source, op, out error);
@@ -168,7 +182,11 @@ public static class JsonPatch
 
     private static bool TryAdd(Holder holder, string path, ApiNode value, string op, out string error)
     {
-        error = "";
+        if (!CheckDepth(path, value, op, out error))
+        {
+            return false;
+        }
+
         if (path.Length == 0)
         {
             holder.Root = value;
@@ -203,7 +221,11 @@ public static class JsonPatch
 
     private static bool TryReplace(Holder holder, string path, ApiNode value, out string error)
     {
-        error = "";
+        if (!CheckDepth(path, value, "replace", out error))
+        {
+            return false;
+        }
+
         if (path.Length == 0)
         {
             holder.Root = value;
@@ -252,6 +274,13 @@ public static class JsonPatch
 
         error = $"{op} operation does not apply: doc is missing path: \"{path}\": missing value";
         return false;
+    }
+
+    /// <summary>Values put into each other again and again must not nest deeper than the stack is.</summary>
+    private static bool CheckDepth(string path, ApiNode value, string op, out string error)
+    {
+        error = value.IsDeeperThan(JsonDepth.Read - path.AsSpan().Count('/')) ? $"{op} operation does not apply: \"{path}\" would nest too deep" : "";
+        return error.Length == 0;
     }
 
     private static bool TryGet(ApiNode root, string path, out ApiNode? value)
@@ -316,6 +345,21 @@ public static class JsonPatch
     /// <summary>The document under change; an operation on the empty path replaces it as a whole.</summary>
     private sealed class Holder(ApiNode root)
     {
+        private long _copied;
+
         public ApiNode Root { get; set; } = root;
+
+        /// <summary>Whether the copies have become too much.</summary>
+        public bool IsExhausted => _copied > MaxCopiedBytes;
+
+        /// <summary>Counts a copy before it is made.</summary>
+        public bool TryCopy(ApiNode source, out string error)
+        {
+            _copied += source.ToUtf8().Length;
+            error = IsExhausted
+                ? string.Create(CultureInfo.InvariantCulture, $"Unable to complete the copy, the accumulated size increase of copy is {_copied}, exceeding the limit {MaxCopiedBytes}")
+                : "";
+            return !IsExhausted;
+        }
     }
 }

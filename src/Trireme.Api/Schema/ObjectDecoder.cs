@@ -205,9 +205,12 @@ public static class ObjectDecoder
                 case SchemaKind.Int64 or SchemaKind.Integer:
                     return value.AsInt64() is { } n64 ? Whole(value, n64) : Mismatch(value, schema, owner);
                 case SchemaKind.Number:
-                    return value.Kind == JsonValueKind.Number ? value : Mismatch(value, schema, owner);
+                    return value.AsDouble() is { } number && double.IsFinite(number) ? value : Mismatch(value, schema, owner);
                 case SchemaKind.IntOrString:
-                    return value.Kind == JsonValueKind.String || value.AsInt32() is not null ? value : Mismatch(value, schema, owner);
+                    // The value is kept as it was written, so it must be written as every reader expects: 80, not 80.0 or 8e1.
+                    return value.Kind == JsonValueKind.String || int.TryParse(value.Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _)
+                        ? value
+                        : Mismatch(value, schema, owner);
                 case SchemaKind.Quantity:
                     return DecodeQuantity(value, schema, owner);
                 case SchemaKind.Time or SchemaKind.MicroTime:
@@ -315,7 +318,7 @@ public static class ObjectDecoder
             var found = value.Kind switch
             {
                 JsonValueKind.String => "string",
-                JsonValueKind.Number => schema.Kind is SchemaKind.Int32 or SchemaKind.Int64 ? $"number {value}" : "number",
+                JsonValueKind.Number => schema.Kind is SchemaKind.Int32 or SchemaKind.Int64 or SchemaKind.IntOrString ? $"number {value}" : "number",
                 JsonValueKind.True or JsonValueKind.False => "bool",
                 JsonValueKind.Array => "array",
                 _ => "object",

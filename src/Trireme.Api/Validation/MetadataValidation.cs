@@ -130,7 +130,7 @@ internal static class MetadataValidation
         ("", "Namespace") => NameRules.Dns1123Label(name),
         ("rbac.authorization.k8s.io", _) or ("certificates.k8s.io", _) or ("apiregistration.k8s.io", _) => NameRules.PathSegmentName(name),
         ("batch", "CronJob") when name.Length > 52 => [NameRules.MaxLength(52)],
-        ("networking.k8s.io", "IPAddress") => System.Net.IPAddress.TryParse(name, out _) ? [] : ["must be a valid IP address in canonical form"],
+        ("networking.k8s.io", "IPAddress") => AddressRules.TryParse(name, out var address) && address.ToString() == name ? [] : ["must be a valid IP address in canonical form"],
         _ => NameRules.Dns1123Subdomain(name),
     };
 

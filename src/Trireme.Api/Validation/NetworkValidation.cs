@@ -43,7 +43,7 @@ internal static class NetworkValidation
                 {
                     MetadataValidation.Report(NameRules.Dns1123Subdomain(address), place, address, errors);
                 }
-                else if (!IPAddress.TryParse(address, out var ip) || (type == "IPv4") != (ip.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork))
+                else if (!AddressRules.TryParse(address, out var ip) || (type == "IPv4") != (ip.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork))
                 {
                     errors.Add(FieldError.Invalid(place, address, $"must be an {type} address"));
                 }
@@ -234,16 +234,16 @@ internal static class NetworkValidation
 
         if (Checks.RequireString(block, "cidr", path.Child("ipBlock"), errors))
         {
-            if (!IPNetwork.TryParse(block.GetString("cidr"), out var network))
+            if (!AddressRules.TryParseRange(block.GetString("cidr"), out var network))
             {
-                errors.Add(FieldError.Invalid(path.Child("ipBlock", "cidr"), block["cidr"], "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
+                errors.Add(FieldError.Invalid(path.Child("ipBlock", "cidr"), block["cidr"], AddressRules.RangeMessage));
                 return;
             }
 
             var index = 0;
             foreach (var except in block.GetArray("except")?.Strings ?? [])
             {
-                if (!IPNetwork.TryParse(except, out var hole) || !network.Contains(hole.BaseAddress) || hole.PrefixLength <= network.PrefixLength)
+                if (!AddressRules.TryParseRange(except, out var hole) || !network.Contains(hole.BaseAddress) || hole.PrefixLength <= network.PrefixLength)
                 {
                     errors.Add(FieldError.Invalid(path.Child("ipBlock", "except").Index(index), except, "must be a strict subset of `cidr`"));
                 }

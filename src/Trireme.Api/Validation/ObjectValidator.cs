@@ -36,7 +36,7 @@ public static class ObjectValidator
     /// <param name="existing">The stored object.</param>
     /// <param name="resource">Their resource.</param>
     /// <param name="subresource">The subresource that is written, if any: through <c>status</c> and others only what holds for every write is checked,
-    /// since the rest of the object comes from the stored one.</param>
+    /// since the rest of the object comes from the stored one; and that part of a pod's spec which a subresource changes.</param>
     public static IReadOnlyList<FieldError> ValidateUpdate(ApiDocument updated, ApiDocument existing, ResourceDefinition resource, string? subresource = null)
     {
         var errors = new List<FieldError>();
@@ -48,6 +48,10 @@ public static class ObjectValidator
             {
                 rule(updated, existing, errors);
             }
+        }
+        else if (resource is { Group: "", Kind: "Pod" })
+        {
+            PodSubresourceValidation.Validate(updated, existing, subresource, errors);
         }
         else if (resource.IsCustom)
         {

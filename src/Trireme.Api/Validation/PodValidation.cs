@@ -68,9 +68,9 @@ internal static class PodValidation
         var index = 0;
         foreach (var alias in spec.GetArray("hostAliases")?.Objects ?? [])
         {
-            if (!System.Net.IPAddress.TryParse(alias.GetString("ip"), out _))
+            if (!AddressRules.TryParse(alias.GetString("ip"), out _))
             {
-                errors.Add(FieldError.Invalid(path.Child("hostAliases").Index(index).Child("ip"), alias.GetString("ip") ?? "", "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"));
+                errors.Add(FieldError.Invalid(path.Child("hostAliases").Index(index).Child("ip"), alias.GetString("ip") ?? "", AddressRules.AddressMessage));
             }
 
             index++;

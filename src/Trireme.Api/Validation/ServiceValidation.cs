@@ -1,4 +1,3 @@
-using System.Net;
 using Trireme.Api.Documents;
 
 namespace Trireme.Api.Validation;
@@ -105,17 +104,17 @@ internal static class ServiceValidation
             errors.Add(FieldError.Invalid(SpecPath.Child("clusterIPs"), spec["clusterIPs"], "first value must match `clusterIP`"));
         }
 
-        if (single is { Length: > 0 } and not "None" && !IPAddress.TryParse(single, out _))
+        if (single is { Length: > 0 } and not "None" && !AddressRules.TryParse(single, out _))
         {
-            errors.Add(FieldError.Invalid(SpecPath.Child("clusterIPs").Index(0), single, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"));
+            errors.Add(FieldError.Invalid(SpecPath.Child("clusterIPs").Index(0), single, AddressRules.AddressMessage));
         }
 
         var index = 0;
         foreach (var address in spec.GetArray("externalIPs")?.Strings ?? [])
         {
-            if (!IPAddress.TryParse(address, out _))
+            if (!AddressRules.TryParse(address, out _))
             {
-                errors.Add(FieldError.Invalid(SpecPath.Child("externalIPs").Index(index), address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"));
+                errors.Add(FieldError.Invalid(SpecPath.Child("externalIPs").Index(index), address, AddressRules.AddressMessage));
             }
 
             index++;
@@ -124,10 +123,10 @@ internal static class ServiceValidation
         index = 0;
         foreach (var range in spec.GetArray("loadBalancerSourceRanges")?.Strings ?? [])
         {
-            if (!IPNetwork.TryParse(range.Trim(), out _))
+            if (!AddressRules.TryParseRange(range.Trim(), out _))
             {
                 errors.Add(FieldError.Invalid(
-                    SpecPath.Child("loadBalancerSourceRanges").Index(index), range, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
+                    SpecPath.Child("loadBalancerSourceRanges").Index(index), range, AddressRules.RangeMessage));
             }
 
             index++;

@@ -8,9 +8,9 @@ namespace Trireme.ApiServer.Admission;
 
 /// <summary>
 /// Refuses what would exceed a ResourceQuota. Usage is counted from the cache, and the quota's own version is part of the transaction:
-/// creations under one quota happen one after another, at whichever server, so none can slip through.
+/// what takes of one quota happens one after another, at whichever server, so nothing can slip through.
 /// </summary>
-/// <remarks>Since every creation changes the quota, a cache that shows the quota's newest version shows every creation before it.</remarks>
+/// <remarks>Since everything that takes changes the quota, a cache that shows the quota's newest version shows everything that was taken before it.</remarks>
 internal sealed class ResourceQuotaAdmission(ResourceLookup lookup, IResourceReader reader) : IAdmissionPlugin
 {
     /// <inheritdoc/>
@@ -19,43 +19,54 @@ internal sealed class ResourceQuotaAdmission(ResourceLookup lookup, IResourceRea
     /// <inheritdoc/>
     public async ValueTask ValidateAsync(AdmissionRequest request, CancellationToken cancellationToken)
     {
-        if (request.Operation != AdmissionOperation.Create || request.Subresource.Length > 0 || request.Namespace is not { } @namespace
+        if (!MayTakeMore(request) || request.Namespace is not { } @namespace || request.Object is not { } obj
             || reader.List("", "resourcequotas", @namespace).Count == 0)
         {
             return;
         }
 
         await reader.WaitUntilCurrentAsync("", "resourcequotas", cancellationToken);
+        var usage = QuotaUsage.Of(request.Resource, obj);
+        var before = request.OldObject is { } old ? QuotaUsage.Of(request.Resource, old) : [];
+        List<ApiDocument>? others = null;
         foreach (var quota in lookup.List("", "resourcequotas", @namespace))
         {
-            Check(request, quota, @namespace);
+            if (QuotaScopes.Match(quota, request.Resource, obj))
+            {
+                others ??= [.. lookup.List(request.Resource.Group, request.Resource.Plural, @namespace)];
+                Check(request, quota, usage, before, others);
+            }
         }
     }
 
-    private void Check(AdmissionRequest request, ApiDocument quota, string @namespace)
+    /// <summary>Every creation takes something; of updates only those that can make a service, a claim or a pod larger.</summary>
+    private static bool MayTakeMore(AdmissionRequest request) => request.Operation switch
     {
-        var concerned = new List<(string Resource, decimal Hard, decimal Used, decimal Requested)>();
-        foreach (var (resource, _) in quota.Spec?.GetObject("hard") ?? [])
+        AdmissionOperation.Create => request.Subresource.Length == 0,
+        AdmissionOperation.Update => request.IsCore("services") || request.IsCore("persistentvolumeclaims")
+            || request is { Subresource: "resize", Resource: { Group: "", Plural: "pods" } },
+        _ => false,
+    };
+
+    private void Check(AdmissionRequest request, ApiDocument quota, Dictionary<string, decimal> usage, Dictionary<string, decimal> before, List<ApiDocument> others)
+    {
+        var hard = quota.Spec?.GetObject("hard") ?? [];
+        if (request.IsCore("pods") && QuotaUsage.Missing(request.Object!.Spec, hard.Select(h => h.Key)) is { } missing)
         {
-            if (Requested(request, resource) is { } requested)
+            throw Forbidden(request, $"failed quota: {quota.Metadata.Name}: {missing}");
+        }
+
+        var used = Sum(request, quota, others);
+        var taken = new List<Share>();
+        foreach (var (resource, _) in hard)
+        {
+            if (usage.GetValueOrDefault(resource) - before.GetValueOrDefault(resource) is > 0 and var requested)
             {
-                var hard = PodResources.Read(quota.Spec!.GetObject("hard"), resource) ?? 0;
-                concerned.Add((resource, hard, Used(request, resource, @namespace), requested));
+                taken.Add(new Share(resource, PodResources.Read(hard, resource) ?? 0, used.GetValueOrDefault(resource), requested));
             }
         }
 
-        if (concerned.Count == 0)
-        {
-            return;
-        }
-
-        List<string> missing = [.. concerned.Where(c => c.Requested < 0).Select(c => c.Resource)];
-        if (missing.Count > 0)
-        {
-            throw Forbidden(request, $"failed quota: {quota.Metadata.Name}: must specify {string.Join("; ", missing.Select(m => $"{m} for: {Containers(request)}"))}");
-        }
-
-        List<(string Resource, decimal Hard, decimal Used, decimal Requested)> exceeded = [.. concerned.Where(c => c.Used + c.Requested > c.Hard)];
+        List<Share> exceeded = [.. taken.Where(s => s.Used + s.Requested > s.Hard)];
         if (exceeded.Count > 0)
         {
             throw Forbidden(
@@ -63,94 +74,59 @@ internal sealed class ResourceQuotaAdmission(ResourceLookup lookup, IResourceRea
                 $"exceeded quota: {quota.Metadata.Name}, requested: {Join(exceeded, e => e.Requested)}, used: {Join(exceeded, e => e.Used)}, limited: {Join(exceeded, e => e.Hard)}");
         }
 
-        Charge(request, quota, concerned);
+        if (taken.Count > 0)
+        {
+            Charge(request, quota, taken);
+        }
     }
 
-    private void Charge(AdmissionRequest request, ApiDocument quota, List<(string Resource, decimal Hard, decimal Used, decimal Requested)> concerned)
+    /// <summary>What the objects that there are take together, of those that the quota is about.</summary>
+    private static Dictionary<string, decimal> Sum(AdmissionRequest request, ApiDocument quota, List<ApiDocument> others)
+    {
+        var sum = new Dictionary<string, decimal>(StringComparer.Ordinal);
+        foreach (var other in others)
+        {
+            if (QuotaScopes.Match(quota, request.Resource, other))
+            {
+                foreach (var (resource, amount) in QuotaUsage.Of(request.Resource, other))
+                {
+                    sum[resource] = sum.GetValueOrDefault(resource) + amount;
+                }
+            }
+        }
+
+        return sum;
+    }
+
+    private void Charge(AdmissionRequest request, ApiDocument quota, List<Share> taken)
     {
         var version = long.Parse(quota.Metadata.ResourceVersion!, CultureInfo.InvariantCulture);
         var status = quota.Root.GetOrAddObject("status");
         status.Set("hard", quota.Spec!["hard"]!.DeepClone());
         var used = status.GetOrAddObject("used");
-        foreach (var (resource, _, before, requested) in concerned)
+        foreach (var share in taken)
         {
-            used.Set(resource, Text(resource, before + requested));
+            used.Set(share.Resource, Text(share.Resource, share.Used + share.Requested));
         }
 
         var key = lookup.Key("", "resourcequotas", request.Namespace, quota.Metadata.Name!);
         request.SideEffects.Add((new Condition(key, new Revision(version)), Operation.Put(key, quota.ToStoredUtf8())));
     }
 
-    /// <summary>How much of a resource the new object takes; null when none, -1 when it must say and does not.</summary>
-    private static decimal? Requested(AdmissionRequest request, string resource)
-    {
-        if (CountName(request) == resource || $"count/{request.Resource.GroupResource}" == resource)
-        {
-            return 1;
-        }
-
-        var (list, name) = Compute(resource);
-        if (!request.IsCore("pods") || name is null)
-        {
-            return null;
-        }
-
-        var sum = PodResources.Sum(request.Object?.Spec, list, name);
-        return sum > 0 ? sum : -1;
-    }
-
-    private decimal Used(AdmissionRequest request, string resource, string @namespace)
-    {
-        var objects = lookup.List(request.Resource.Group, request.Resource.Plural, @namespace);
-        if (!request.IsCore("pods"))
-        {
-            return objects.Count();
-        }
-
-        var live = objects.Where(p => p.Status?.GetString("phase") is not ("Succeeded" or "Failed"));
-        var (list, name) = Compute(resource);
-        return name is not null ? live.Sum(p => PodResources.Sum(p.Spec, list, name)) : live.Count();
-    }
-
-    /// <summary>The short name under which older quotas count a kind.</summary>
-    private static string CountName(AdmissionRequest request) => request.Resource.Group.Length > 0
-        ? ""
-        : request.Resource.Plural switch
-        {
-            "pods" or "services" or "secrets" or "configmaps" or "persistentvolumeclaims" or "replicationcontrollers" or "resourcequotas" => request.Resource.Plural,
-            _ => "",
-        };
-
-    private static (string List, string? Name) Compute(string resource) => resource switch
-    {
-        "cpu" or "memory" or "ephemeral-storage" => ("requests", resource),
-        _ when resource.StartsWith("requests.", StringComparison.Ordinal) => ("requests", resource["requests.".Length..]),
-        _ when resource.StartsWith("limits.", StringComparison.Ordinal) => ("limits", resource["limits.".Length..]),
-        _ => ("", null),
-    };
-
-    private static string Containers(AdmissionRequest request) =>
-        string.Join(",", request.Object?.Spec?.GetArray("containers")?.Objects.Select(c => c.GetString("name")) ?? []);
-
-    private static string Join(
-        IEnumerable<(string Resource, decimal Hard, decimal Used, decimal Requested)> items,
-        Func<(string Resource, decimal Hard, decimal Used, decimal Requested), decimal> value) =>
-        string.Join(",", items.Select(i => $"{i.Resource}={Text(i.Resource, value(i))}"));
+    private static string Join(IEnumerable<Share> shares, Func<Share, decimal> value) =>
+        string.Join(",", shares.Select(s => $"{s.Resource}={Text(s.Resource, value(s))}"));
 
     /// <summary>A quantity as people write it: milli-cpu, mebibytes, or a plain number.</summary>
     private static string Text(string resource, decimal value)
     {
-        if (value == decimal.Truncate(value))
-        {
-            const long Mi = 1024 * 1024;
-            return resource.EndsWith("memory", StringComparison.Ordinal) && value > 0 && value % Mi == 0
-                ? string.Create(CultureInfo.InvariantCulture, $"{value / Mi:0}Mi")
-                : value.ToString("0", CultureInfo.InvariantCulture);
-        }
-
-        return string.Create(CultureInfo.InvariantCulture, $"{decimal.Ceiling(value * 1000):0}m");
+        var isBytes = resource.EndsWith("memory", StringComparison.Ordinal) || resource.EndsWith("storage", StringComparison.Ordinal)
+            || resource.Contains("hugepages-", StringComparison.Ordinal);
+        return Quantity.Of(value, isBytes ? QuantityFormat.BinarySI : QuantityFormat.DecimalSI).ToString();
     }
 
     private static ApiStatusException Forbidden(AdmissionRequest request, string reason) =>
         new(ApiStatus.Forbidden(request.Resource.GroupResource, request.Name, reason));
+
+    /// <summary>One line of a quota: what it allows, what is taken already, and what the request takes.</summary>
+    private readonly record struct Share(string Resource, decimal Hard, decimal Used, decimal Requested);
 }

@@ -42,7 +42,18 @@ internal sealed class TokenRequests(TokenIssuer issuer, IReadOnlyList<string> ap
         }
 
         var account = await DemandAsync<ServiceAccount>("serviceaccounts", info.Namespace, info.Name, null, http.RequestAborted);
+        if (user.NodeName is not null && spec.BoundObjectRef is not { Kind: "Pod", Uid.Length: > 0 })
+        {
+            throw Forbidden(info, "node requested token not bound to a pod by its name and uid");
+        }
+
         var claims = await BindAsync(spec.BoundObjectRef, info, account.Metadata, http.RequestAborted);
+        if (user.NodeName is { } node && claims.Node?.Name != node)
+        {
+            // A node acts for the pods that run on it, for no longer than they do, and for no others.
+            throw Forbidden(info, "node requested token bound to a pod scheduled on a different node");
+        }
+
         var lifetime = TimeSpan.FromSeconds(Math.Min(seconds, longest.TotalSeconds));
         var (token, expires) = issuer.Issue(claims, spec.Audiences, lifetime);
         request.Kind = "TokenRequest";
@@ -86,6 +97,9 @@ internal sealed class TokenRequests(TokenIssuer issuer, IReadOnlyList<string> ap
                 throw new ApiStatusException(ApiStatus.BadRequest($"cannot bind token to object of type {reference.ApiVersion}, Kind={reference.Kind}"));
         }
     }
+
+    private static ApiStatusException Forbidden(RequestInfo info, string reason) =>
+        new(ApiStatus.Forbidden(new GroupResource("", "serviceaccounts"), info.Name, reason));
 
     private string UidOf(string node) => reader.Get("", "nodes", null, node) is { } cached ? ModelJson.Read<Node>(cached.Json.Span).Metadata.Uid ?? "" : "";
 

@@ -114,6 +114,15 @@ public sealed class BootstrapPolicy
         {
             binding.Subjects!.Add(new Api.Models.Rbac.V1.Subject { Kind = "User", ApiGroup = "rbac.authorization.k8s.io", Name = "system:kube-controller-manager" });
         }
+
+        // Upstream leaves serving certificates of nodes to administrators; ours are approved, so whoever approves must be allowed to.
+        ClusterRoles.First(r => r.Metadata.Name == "system:controller:certificate-controller").Rules!.Add(new PolicyRule
+        {
+            ApiGroups = ["certificates.k8s.io"],
+            Resources = ["signers"],
+            ResourceNames = ["kubernetes.io/kubelet-serving"],
+            Verbs = ["approve"],
+        });
     }
 
     private static List<T> Rbac<T>(List<T>? objects)

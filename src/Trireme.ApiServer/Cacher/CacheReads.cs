@@ -14,8 +14,9 @@ internal sealed class CacheReads(Reflector reflector, ConsistentReads consistent
     public const string StaleWarning = "299 - \"served from cache: the store did not confirm that this is the newest state\"";
 
     /// <summary>Waits until the cache may answer; marks the answer when the store could not confirm that it is the newest.</summary>
+    /// <returns>False when the newest state was asked for and not confirmed: what is there may be shown, but that something is not there may not be said.</returns>
     /// <exception cref="ApiStatusException">The cache is not filled, or far from the version that is asked for.</exception>
-    public async Task WaitAsync(HttpContext http, WatchCache cache, VersionMatch match, Revision revision, CancellationToken cancellationToken)
+    public async Task<bool> WaitAsync(HttpContext http, WatchCache cache, VersionMatch match, Revision revision, CancellationToken cancellationToken)
     {
         if (!cache.Filled.IsCompleted)
         {
@@ -27,13 +28,32 @@ internal sealed class CacheReads(Reflector reflector, ConsistentReads consistent
             if (!await consistentReads.ConfirmAsync(cancellationToken))
             {
                 http.Response.Headers.Append("Warning", StaleWarning);
+                return false;
             }
         }
         else if (match is VersionMatch.NotOlderThan or VersionMatch.Exact && cache.Read().Revision < revision)
         {
             await WaitForAsync(cache, revision, cancellationToken);
         }
+
+        return true;
     }
+
+    /// <summary>One object, waited for as above.</summary>
+    /// <exception cref="ApiStatusException">404: it does not exist. 503: it is not here, and the store did not confirm that it does not exist.</exception>
+    public async Task<CacheEntry> FindAsync(
+        HttpContext http, WatchCache cache, RequestInfo info, VersionMatch match, Revision revision, CancellationToken cancellationToken)
+    {
+        var confirmed = await WaitAsync(http, cache, match, revision, cancellationToken);
+        return cache.Find(info.Namespace, info.Name)
+            ?? throw new ApiStatusException(confirmed
+                ? ApiStatus.NotFound(cache.Resource.Definition.GroupResource, info.Name)
+                : Unconfirmed($"{cache.Resource.Definition.GroupResource} \"{info.Name}\" is not in the cache"));
+    }
+
+    /// <summary>503: something is not here, and may be elsewhere.</summary>
+    public static ApiStatus Unconfirmed(string what) =>
+        ApiStatus.ServiceUnavailable($"The store is unavailable: {what}, and the store did not confirm that it does not exist", retryAfterSeconds: 0);
 
     /// <summary>The objects as of a revision, from the cache or the store's history.</summary>
     /// <exception cref="StoreCompactedException">That history is gone.</exception>

@@ -7,7 +7,7 @@ namespace Trireme.ApiServer.Cacher;
 /// </summary>
 /// <remarks>
 /// A reader may only use a probe that began after it arrived, so at most one probe is under way and one is waiting to begin, however many
-/// readers there are. When the store does not answer within <see cref="Patience"/> the read is answered from the cache and marked: reads
+/// readers there are. When the store does not answer within <see cref="Patience"/> (less, once it has failed to) the read is answered from the cache and marked: reads
 /// survive the loss of quorum, and never pretend (design, "Degrade, never lie").
 /// </remarks>
 public sealed class ConsistentReads(IRevisionedStore store, Reflector reflector, TimeProvider time)
@@ -15,15 +15,19 @@ public sealed class ConsistentReads(IRevisionedStore store, Reflector reflector,
     /// <summary>How long a reader waits before it gets the cached state with a warning.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long a reader waits while the store is known to be away: enough for an answer of one that is back, and no burden on every read of an outage.</summary>
+    public static readonly TimeSpan OutagePatience = TimeSpan.FromMilliseconds(200);
+
     private readonly Lock _gate = new();
     private Task<Revision?>? _next;
     private Task _running = Task.CompletedTask;
+    private volatile bool _isAway; // the newest probe failed
 
     /// <summary>Waits until the cache shows every write that was acknowledged before the call.</summary>
     /// <returns>False when that could not be confirmed in time; the caller then answers what there is and says so.</returns>
     public async ValueTask<bool> ConfirmAsync(CancellationToken cancellationToken)
     {
-        using var patience = new CancellationTokenSource(Patience, time);
+        using var patience = new CancellationTokenSource(_isAway ? OutagePatience : Patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
         try
         {
@@ -67,10 +71,13 @@ public sealed class ConsistentReads(IRevisionedStore store, Reflector reflector,
         using var deadline = new CancellationTokenSource(Patience, time);
         try
         {
-            return await store.CurrentRevisionAsync(deadline.Token);
+            var newest = await store.CurrentRevisionAsync(deadline.Token);
+            _isAway = false;
+            return newest;
         }
         catch (Exception e) when (e is StoreUnavailableException or OperationCanceledException)
         {
+            _isAway = true;
             return null;
         }
     }

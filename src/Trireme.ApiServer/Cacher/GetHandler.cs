@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Trireme.Api;
 using Trireme.Api.Tables;
 using Trireme.ApiServer.Pipeline;
 
@@ -12,16 +11,13 @@ internal sealed class GetHandler(CacheReads reads, TimeProvider time)
     {
         var options = ReadOptions.Parse(http.Request.Query, watch: false);
         var shape = ResponseFormat.Negotiate(http.Request.Headers.Accept.ToString());
-        await reads.WaitAsync(http, cache, options.Match, options.Revision, http.RequestAborted);
-        var entry = cache.Find(info.Namespace, info.Name)
-            ?? throw new ApiStatusException(ApiStatus.NotFound(cache.Resource.Definition.GroupResource, info.Name));
-
+        var entry = await reads.FindAsync(http, cache, info, options.Match, options.Revision, http.RequestAborted);
         using var writer = new ShapeWriter(shape, cache.Resource, tables, http.Request.Query["includeObject"].ToString(), time);
         http.Response.ContentType = JsonAnswer.ContentType;
         var length = writer.LengthOf(entry);
         var compress = Compression.Begin(http, length ?? 0);
         http.Response.ContentLength = compress || length is null ? null : length + 1;
-        await using var body = new ResponseBody(http.Response.BodyWriter, compress);
+        await using var body = new ResponseBody(http.Response.BodyWriter, compress, http.RequestAborted);
         writer.WriteSingle(body, entry);
         body.Write("\n"u8);
         await body.FlushAsync(http.RequestAborted);

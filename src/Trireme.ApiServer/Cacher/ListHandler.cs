@@ -105,7 +105,7 @@ internal sealed class ListHandler(CacheReads reads, TimeProvider time)
     private static async Task WriteAsync(
         HttpContext http, ObjectRange range, ObjectFilter filter, int count, byte[] head, ShapeWriter writer, bool compress)
     {
-        await using var body = new ResponseBody(http.Response.BodyWriter, compress);
+        await using var body = new ResponseBody(http.Response.BodyWriter, compress, http.RequestAborted);
         body.Write(head);
         var written = 0;
         if (count > 0)

@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
+using Trireme.Api.Documents;
 using Trireme.Storage;
 
 namespace Trireme.ApiServer.Cacher;
@@ -51,7 +52,7 @@ public sealed class ObjectIndexer
     public CacheEntry Read(string key, string? @namespace, string name, ReadOnlySpan<byte> value, Revision revision)
     {
         var scan = new Scan { Fields = (string[])_defaults.Clone() };
-        var reader = new Utf8JsonReader(value, new JsonReaderOptions { MaxDepth = 512 });
+        var reader = new Utf8JsonReader(value, new JsonReaderOptions { MaxDepth = JsonDepth.Read });
         if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
         {
             throw new JsonException($"Value of {key} is not a JSON object");

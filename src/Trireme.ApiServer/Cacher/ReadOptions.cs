@@ -26,6 +26,9 @@ internal enum VersionMatch
 /// <summary>The query of a get, list or watch, checked as Kubernetes checks <c>ListOptions</c>.</summary>
 internal sealed record ReadOptions
 {
+    /// <summary>A day: more than any connection lasts, and within what a timer can count.</summary>
+    private const long TimeoutSecondsMax = 24 * 60 * 60;
+
     private static readonly FieldPath s_version = FieldPath.Of("resourceVersion");
     private static readonly FieldPath s_match = FieldPath.Of("resourceVersionMatch");
 
@@ -45,7 +48,7 @@ internal sealed record ReadOptions
     /// <summary>Null when the client did not say.</summary>
     public bool? SendInitialEvents { get; private init; }
 
-    /// <summary>Null when the client did not say.</summary>
+    /// <summary>Null when the client did not say, or said 0.</summary>
     public TimeSpan? Timeout { get; private init; }
 
     /// <exception cref="ApiStatusException">The options are wrong by themselves or contradict each other.</exception>
@@ -80,7 +83,7 @@ internal sealed record ReadOptions
             Continue = continueText,
             AllowWatchBookmarks = ParseBoolean(query, "allowWatchBookmarks") ?? false,
             SendInitialEvents = sendInitialEvents,
-            Timeout = query.ContainsKey("timeoutSeconds") ? TimeSpan.FromSeconds(ParseNumber(query, "timeoutSeconds")) : null,
+            Timeout = ParseNumber(query, "timeoutSeconds") is > 0 and var seconds ? TimeSpan.FromSeconds(Math.Min(seconds, TimeoutSecondsMax)) : null,
         };
     }
 

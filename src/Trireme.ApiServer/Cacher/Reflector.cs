@@ -28,6 +28,7 @@ public sealed class Reflector(IRevisionedStore store, string prefix, TimeProvide
     private const int PageSize = 500;
     private static readonly TimeSpan s_backOffMax = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_bookmarkTick = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_bookmarkPatience = TimeSpan.FromSeconds(2);
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, WatchCache[]> _byPrefix = new(StringComparer.Ordinal);
@@ -373,15 +374,43 @@ public sealed class Reflector(IRevisionedStore store, string prefix, TimeProvide
             while (true)
             {
                 await Task.Delay(s_bookmarkTick, time, cancellationToken);
-                foreach (var cache in Caches)
-                {
-                    cache.Bookmark();
-                }
+                await TendAsync(cancellationToken);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // Stopping.
+        }
+    }
+
+    /// <summary>Sends the bookmarks that are due and forgets what nobody goes on with.</summary>
+    internal async Task TendAsync(CancellationToken cancellationToken)
+    {
+        var isCurrent = await IsCurrentAsync(cancellationToken);
+        foreach (var cache in Caches)
+        {
+            cache.ExpirePinned();
+            if (isCurrent)
+            {
+                cache.Bookmark();
+            }
+        }
+    }
+
+    /// <summary>Whether the caches show what the store shows. A server that has lost the store sends no bookmarks, so that its clients notice the silence.</summary>
+    private async Task<bool> IsCurrentAsync(CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(s_bookmarkPatience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        try
+        {
+            await WaitForAsync(await store.CurrentRevisionAsync(either.Token), either.Token);
+            return true;
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            logger.LogDebug("Sent no bookmarks, the store did not confirm the newest state: {Error}", e.Message);
+            return false;
         }
     }
 }

@@ -15,11 +15,16 @@ internal sealed class ResponseBody : IAsyncDisposable
 
     private readonly PipeWriter _writer;
     private readonly GZipStream? _gzip;
+    private readonly CancellationToken _cancelled;
     private long _unflushed;
 
-    public ResponseBody(PipeWriter writer, bool compress)
+    /// <param name="writer">The connection.</param>
+    /// <param name="compress">Whether what is written is compressed.</param>
+    /// <param name="cancelled">Ends the request: what is left then is not sent, since a client that reads nothing would be waited for.</param>
+    public ResponseBody(PipeWriter writer, bool compress, CancellationToken cancelled)
     {
         _writer = writer;
+        _cancelled = cancelled;
         _gzip = compress ? new GZipStream(new Sink(this), CompressionLevel.Fastest) : null;
     }
 
@@ -58,7 +63,7 @@ internal sealed class ResponseBody : IAsyncDisposable
         }
 
         // Over HTTP/1.1 the server sends what is left only when it is told to: without this a client would wait for the end of a list for minutes.
-        await FlushAsync(CancellationToken.None);
+        await FlushAsync(_cancelled);
     }
 
     private void Append(ReadOnlySpan<byte> bytes)

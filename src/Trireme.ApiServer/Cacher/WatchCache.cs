@@ -108,15 +108,30 @@ public sealed class WatchCache
     {
         lock (_gate)
         {
-            var now = _time.GetTimestamp();
-            _pinned.RemoveAll(p => p.Revision == revision.Value || _time.GetElapsedTime(p.UsedAt, now) > s_pinnedFor);
+            _pinned.RemoveAll(p => p.Revision == revision.Value);
+            ExpirePinnedLocked();
             if (_pinned.Count == PinnedMax)
             {
                 _pinned.Remove(_pinned.MinBy(p => p.UsedAt));
             }
 
-            _pinned.Add((revision.Value, snapshot, now));
+            _pinned.Add((revision.Value, snapshot, _time.GetTimestamp()));
         }
+    }
+
+    /// <summary>Forgets the snapshots that no list goes on with any more; each may hold every object as it was.</summary>
+    internal void ExpirePinned()
+    {
+        lock (_gate)
+        {
+            ExpirePinnedLocked();
+        }
+    }
+
+    private void ExpirePinnedLocked()
+    {
+        var now = _time.GetTimestamp();
+        _pinned.RemoveAll(p => _time.GetElapsedTime(p.UsedAt, now) > s_pinnedFor);
     }
 
     /// <summary>One object of the newest state.</summary>
@@ -168,7 +183,7 @@ public sealed class WatchCache
         {
             foreach (var entry in _state.Snapshot.Range(Resource.Prefix))
             {
-                observer.OnSet(entry);
+                Tell(observer, entry, deleted: false);
             }
 
             if (_filled.Task.IsCompleted)
@@ -291,14 +306,27 @@ public sealed class WatchCache
 
         foreach (var observer in _observers)
         {
-            if (cacheEvent.Deleted)
+            Tell(observer, cacheEvent.Object, cacheEvent.Deleted);
+        }
+    }
+
+    /// <summary>An observer that fails over one object must not end the feed of everybody.</summary>
+    private void Tell(ICacheObserver observer, CacheEntry entry, bool deleted)
+    {
+        try
+        {
+            if (deleted)
             {
-                observer.OnDeleted(cacheEvent.Object);
+                observer.OnDeleted(entry);
             }
             else
             {
-                observer.OnSet(cacheEvent.Object);
+                observer.OnSet(entry);
             }
+        }
+        catch (Exception e)
+        {
+            _logger.LogError(e, "An observer of {Resource} failed over {Key} at revision {Revision}", Resource.Name, entry.Key, entry.Revision);
         }
     }
 
@@ -320,7 +348,7 @@ public sealed class WatchCache
             if (current.Find(entry.Key) is null)
             {
                 var gone = entry.WithRevision(revision);
-                _observers.ForEach(o => o.OnDeleted(gone));
+                _observers.ForEach(o => Tell(o, gone, deleted: true));
             }
         }
 
@@ -328,7 +356,7 @@ public sealed class WatchCache
         {
             if (old.Find(entry.Key)?.Revision != entry.Revision)
             {
-                _observers.ForEach(o => o.OnSet(entry));
+                _observers.ForEach(o => Tell(o, entry, deleted: false));
             }
         }
     }
@@ -342,7 +370,7 @@ public sealed class WatchCache
             var value = Resource.Transform is null ? entry.Value : Resource.Transform(entry.Value);
             return indexer.Read(entry.Key, @namespace, name, value.Span, entry.ModRevision);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or FormatException)
         {
             _logger.LogError(e, "Left out {Key} at revision {Revision}: its stored value is not an object", entry.Key, entry.ModRevision);
             return null;

@@ -14,6 +14,8 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
     /// <summary>Without a timeout of the client's a watch lives this long, or up to twice as long, so that watches spread over servers again.</summary>
     private static readonly TimeSpan s_timeoutMin = TimeSpan.FromMinutes(30);
 
+    private readonly Lock _gate = new(); // guards the Random
+
     public async Task HandleAsync(HttpContext http, WatchCache cache, RequestInfo info, TableWriter tables)
     {
         var context = RequestContext.Of(http);
@@ -25,10 +27,10 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
 
         http.Response.ContentType = JsonAnswer.ContentType;
         http.Features.Get<Microsoft.AspNetCore.Server.Kestrel.Core.Features.IHttpMinResponseDataRateFeature>()?.MinDataRate = null;
-        await using var body = new ResponseBody(http.Response.BodyWriter, compress: false);
+        await using var body = new ResponseBody(http.Response.BodyWriter, compress: false, http.RequestAborted);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, context.Draining);
         using var timeout = new CancellationTokenSource(
-            options.Timeout ?? (s_timeoutMin + (s_timeoutMin * random.NextDouble())), time);
+            options.Timeout ?? DrawTimeout(), time);
 
         if (Open(cache, filter, options, out var snapshot, out var revision) is not { } watcher)
         {
@@ -58,6 +60,14 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
                 context.ReleaseSlot();
                 await StreamAsync(http, body, writer, watcher);
             }
+        }
+    }
+
+    private TimeSpan DrawTimeout()
+    {
+        lock (_gate)
+        {
+            return s_timeoutMin + (s_timeoutMin * random.NextDouble());
         }
     }
 

@@ -67,13 +67,7 @@ internal sealed class CustomResourceController(
             while (true)
             {
                 await _wake.Reader.ReadAsync(cancellationToken);
-                var done = await host.FillAsync(cancellationToken);
-                foreach (var (name, definition) in _terminating)
-                {
-                    done &= await EmptyAsync(name, definition, cancellationToken);
-                }
-
-                if (!done)
+                if (!await TrySyncAsync(cancellationToken))
                 {
                     await Task.Delay(s_retry, time, cancellationToken);
                     _wake.Writer.TryWrite(true);
@@ -83,6 +77,26 @@ internal sealed class CustomResourceController(
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // Stopping.
+        }
+    }
+
+    /// <summary>Does what there is to do; false when some of it is left.</summary>
+    private async Task<bool> TrySyncAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var done = await host.FillAsync(cancellationToken);
+            foreach (var (name, definition) in _terminating)
+            {
+                done &= await EmptyAsync(name, definition, cancellationToken);
+            }
+
+            return done;
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            logger.LogError(e, "Could not fill or empty custom resources, trying again in {Interval}", s_retry);
+            return false;
         }
     }
 

@@ -17,10 +17,15 @@ internal sealed class DiscoveryHandler(Func<IReadOnlyList<ResourceDefinition>> d
 {
     private volatile Generation _generation = new([]);
 
+    /// <summary>How many documents are kept.</summary>
+    internal int Kept => _generation.Documents.Count;
+
     /// <summary>Answers a discovery path, or 404 where nothing is described.</summary>
     /// <exception cref="ApiStatusException">404: a version of a known group that is not served.</exception>
     public async Task HandleAsync(HttpContext http, string path)
     {
+        // One document has one path, however many slashes a client puts into it.
+        path = "/" + string.Join('/', path.Split('/', StringSplitOptions.RemoveEmptyEntries));
         var current = definitions();
         var generation = _generation;
         if (!ReferenceEquals(generation.Definitions, current))

@@ -97,6 +97,11 @@ public sealed class PriorityLevel(string name)
         {
             GiveUp(flow, waiter);
         }
+        else if (cancellationToken.IsCancellationRequested)
+        {
+            // The slot came in the moment in which the client went: nobody else would give it back.
+            Release();
+        }
 
         cancellationToken.ThrowIfCancellationRequested();
         return started;

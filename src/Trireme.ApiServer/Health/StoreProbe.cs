@@ -50,6 +50,12 @@ public sealed class StoreProbe(IRevisionedStore store, MetricsRegistry metrics, 
         {
             Report(e is OperationCanceledException ? "the store did not answer in time" : e.Message);
         }
+        catch (Exception e)
+        {
+            // A probe that ended would leave its last answer standing.
+            log.LogError(e, "Could not ask the store");
+            Report(e.Message);
+        }
     }
 
     private void Report(string? failure)

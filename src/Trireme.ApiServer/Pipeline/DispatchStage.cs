@@ -1,6 +1,7 @@
 using System.Buffers;
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
+using Trireme.Api.Schema;
 using Trireme.ApiServer.Authn;
 using Trireme.ApiServer.Authz;
 using Trireme.ApiServer.Connect;
@@ -41,16 +42,42 @@ internal sealed class DispatchStage(
         return info.IsResourceRequest ? ResourceAsync(http, info, user) : PathAsync(http, info);
     }
 
-    private Task ResourceAsync(HttpContext http, RequestInfo info, UserInfo user) => (info.Group, info.Version, info.Resource, info.Subresource) switch
+    private Task ResourceAsync(HttpContext http, RequestInfo info, UserInfo user)
     {
-        ("", "v1", "pods", "log" or "exec" or "attach" or "portforward" or "proxy") => connect.HandleAsync(http, info),
-        ("", "v1", "nodes" or "services", "proxy") => connect.HandleAsync(http, info),
-        ("", "v1", "serviceaccounts", "token") => tokenRequests.HandleAsync(http, info, user),
-        ("authorization.k8s.io", "v1", "selfsubjectaccessreviews" or "subjectaccessreviews" or "localsubjectaccessreviews" or "selfsubjectrulesreviews", "") =>
-            accessReviews.HandleAsync(http, info, user),
-        ("authentication.k8s.io", "v1", "tokenreviews" or "selfsubjectreviews", "") => identityReviews.HandleAsync(http, info, user),
-        _ => resources.HandleAsync(http, info, user),
-    };
+        if (info.IsInNamespace && BuiltInResources.Find(info.Group, info.Version, info.Resource) is { Namespaced: false })
+        {
+            // What a RoleBinding of one namespace allows must not reach what belongs to the whole cluster.
+            throw new ApiStatusException(ApiStatus.NotFoundPath());
+        }
+
+        return (info.Group, info.Version, info.Resource, info.Subresource) switch
+        {
+            ("", "v1", "pods", "log" or "exec" or "attach" or "portforward" or "proxy") => ConnectAsync(http, info, user),
+            ("", "v1", "nodes" or "services", "proxy") => ConnectAsync(http, info, user),
+            ("", "v1", "serviceaccounts", "token") => tokenRequests.HandleAsync(http, info, user),
+            ("authorization.k8s.io", "v1", "selfsubjectaccessreviews" or "subjectaccessreviews" or "localsubjectaccessreviews" or "selfsubjectrulesreviews", "") =>
+                accessReviews.HandleAsync(http, info, user),
+            ("authentication.k8s.io", "v1", "tokenreviews" or "selfsubjectreviews", "") => identityReviews.HandleAsync(http, info, user),
+            _ => resources.HandleAsync(http, info, user),
+        };
+    }
+
+    private Task ConnectAsync(HttpContext http, RequestInfo info, UserInfo user)
+    {
+        // The old prefixes /watch/ and /proxy/ make verbs of their own, under which nothing is served here.
+        if (BuiltInResources.Find(info.Group, info.Version, info.Resource)?.Subresources[info.Subresource].Verbs.Contains(info.Verb) != true)
+        {
+            throw new ApiStatusException(info.Verb is "watch" or "proxy" ? ApiStatus.NotFoundPath() : ApiStatus.MethodNotAllowed());
+        }
+
+        if (info is { Verb: "get", Subresource: "exec" or "attach" or "portforward" })
+        {
+            // A WebSocket begins with GET, but what runs in the pod then is no reading.
+            AdditionalRights.Demand(RequestContext.Of(http).Authorizer, info with { Verb = "create" }, user);
+        }
+
+        return connect.HandleAsync(http, info);
+    }
 
     private Task PathAsync(HttpContext http, RequestInfo info)
     {

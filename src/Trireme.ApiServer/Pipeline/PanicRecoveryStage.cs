@@ -49,6 +49,7 @@ internal sealed class PanicRecoveryStage(
         {
             ApiStatusException refused => refused,
             StoreUnavailableException gone => Unavailable(info, gone),
+            StoreRequestTooLargeException large => new ApiStatusException(ApiStatus.RequestEntityTooLarge(large.Message)),
             BadHttpRequestException bad => ApiStatusException.Create(bad.StatusCode, "BadRequest", bad.Message),
             _ => null,
         };
@@ -65,9 +66,10 @@ internal sealed class PanicRecoveryStage(
             return;
         }
 
-        var auditId = http.Response.Headers["Audit-Id"];
+        var (auditId, warnings) = (http.Response.Headers["Audit-Id"], http.Response.Headers["Warning"]);
         http.Response.Clear();
         http.Response.Headers["Audit-Id"] = auditId;
+        http.Response.Headers["Warning"] = warnings;
         try
         {
             await StatusWriter.WriteAsync(http, failure);

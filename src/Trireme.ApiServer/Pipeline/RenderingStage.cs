@@ -80,7 +80,7 @@ internal sealed class RenderingStage(RequestDelegate next)
                 return Encoding.UTF8.GetBytes(YamlDocuments.ToYaml(ApiNode.Parse(json.Span)));
             }
 
-            using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = DocumentWriter.Options.MaxDepth });
+            using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = JsonDepth.Read });
             var output = new ArrayBufferWriter<byte>(json.Length * 2);
             using (var writer = new Utf8JsonWriter(output, DocumentWriter.Options with { Indented = true, NewLine = "\n" }))
             {

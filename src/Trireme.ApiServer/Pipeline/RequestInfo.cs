@@ -51,6 +51,9 @@ public sealed record RequestInfo
     /// <summary><c>v1</c> or <c>apps/v1</c>.</summary>
     public string ApiVersion => Group.Length == 0 ? Version : $"{Group}/{Version}";
 
+    /// <summary>Whether the path puts the resource into a namespace. That of a Namespace itself does not, though its name counts as its namespace.</summary>
+    public bool IsInNamespace => Namespace.Length > 0 && !(Group.Length == 0 && Resource == "namespaces" && Namespace == Name);
+
     /// <summary>Whether the request changes nothing.</summary>
     public bool IsReadOnly => Verb is "get" or "list" or "watch" or "head" or "options";
 }

@@ -37,6 +37,20 @@ internal sealed class ChangeSet(string root)
         }
     }
 
+    /// <summary>What to say when the changes are more than one transaction takes; null when they fit.</summary>
+    public FieldError? TooMany()
+    {
+        // Some room is left for what the store's own bookkeeping and a leader's lease add.
+        const int Max = Transaction.MaxOperations - 1;
+        if (Math.Max(_operations.Count, _conditions.Count) <= Max)
+        {
+            return null;
+        }
+
+        var path = _claims.Count > 0 ? _claims[^1].Claim.Taken.Field : "metadata";
+        return new FieldError(FieldErrorType.TooMany, path, $"Too many: {_operations.Count}: at most {Max} addresses and ports can be taken and given back at once");
+    }
+
     public void AddRange(IEnumerable<(Condition Condition, Operation Operation)> changes)
     {
         foreach (var (condition, operation) in changes)

@@ -37,6 +37,10 @@ internal sealed class Compactor(IRevisionedStore store, ResourceRegistryOptions 
                 {
                     logger.LogWarning("Could not compact the store's history, trying again in {Interval}: {Error}", options.CompactionInterval, e.Message);
                 }
+                catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+                {
+                    logger.LogError(e, "Could not compact the store's history, trying again in {Interval}", options.CompactionInterval);
+                }
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -52,6 +56,9 @@ internal sealed class Compactor(IRevisionedStore store, ResourceRegistryOptions 
         var (entry, current) = await store.GetAsync(_key, null, cancellationToken);
         var marks = Parse(entry);
         var now = time.GetUtcNow().ToUnixTimeSeconds();
+
+        // A server whose clock was ahead wrote them; kept, they would end all compaction until their time has come.
+        marks.RemoveAll(m => m.Seconds > now + options.CompactionInterval.TotalSeconds);
         if (marks.Count > 0 && now - marks[^1].Seconds < options.CompactionInterval.TotalSeconds / 2)
         {
             return null;
@@ -66,15 +73,28 @@ internal sealed class Compactor(IRevisionedStore store, ResourceRegistryOptions 
         }
 
         var text = string.Join(' ', marks.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Seconds}:{m.Revision}")));
-        var outcome = await store.CommitAsync(
-            Transaction.Update(_key, Encoding.ASCII.GetBytes(text), entry?.ModRevision ?? Revision.None), cancellationToken);
-        if (!outcome.Succeeded || target is null)
+        if (!await TryStoreAsync(text, entry?.ModRevision ?? Revision.None, mustSucceed: target is null, cancellationToken) || target is null)
         {
             return null;
         }
 
         await store.CompactAsync(target.Value, cancellationToken);
         return target;
+    }
+
+    /// <summary>Stores the marks; false when another server was faster.</summary>
+    private async Task<bool> TryStoreAsync(string marks, Revision expected, bool mustSucceed, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await store.CommitAsync(Transaction.Update(_key, Encoding.ASCII.GetBytes(marks), expected), cancellationToken)).Succeeded;
+        }
+        catch (StoreUnavailableException e) when (!mustSucceed)
+        {
+            // A store that has run out of space takes no marks, and compaction is what would help it: several servers may do it then, without harm.
+            logger.LogWarning("Could not note the store's revision, compacting by the notes there are: {Error}", e.Message);
+            return true;
+        }
     }
 
     private static List<(long Seconds, long Revision)> Parse(StoredEntry? entry)

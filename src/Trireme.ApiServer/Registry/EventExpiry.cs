@@ -27,6 +27,10 @@ internal sealed class EventExpiry(
                 {
                     logger.LogWarning("Could not expire events, trying again in {Interval}: {Error}", s_interval, e.Message);
                 }
+                catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+                {
+                    logger.LogError(e, "Could not expire events, trying again in {Interval}", s_interval);
+                }
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

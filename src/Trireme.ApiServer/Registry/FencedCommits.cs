@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Trireme.Api;
+using Trireme.Api.Documents;
 using Trireme.Api.Schema;
 using Trireme.ApiServer.Cacher;
 using Trireme.ApiServer.Pipeline;
@@ -61,7 +62,7 @@ internal sealed class FencedCommits(IRevisionedStore store, Func<WatchCache> lea
             return false;
         }
 
-        using var json = JsonDocument.Parse(lease.Value);
+        using var json = JsonDocument.Parse(lease.Value, new JsonDocumentOptions { MaxDepth = JsonDepth.Read });
         return json.RootElement.TryGetProperty("spec", out var spec)
             && spec.TryGetProperty("holderIdentity", out var holder) && holder.ValueEquals(term.Holder)
             && (spec.TryGetProperty("leaseTransitions", out var transitions) ? transitions.GetInt32() : 0) == term.Transitions;

@@ -10,6 +10,9 @@ namespace Trireme.ApiServer.Registry;
 /// <summary>What the schema and the kind's own rules say of an object: the one place where the registry asks <c>Trireme.Api</c>.</summary>
 internal static class ObjectRules
 {
+    /// <summary>Levels between an object and its fields in <c>metadata.managedFields</c>, and some to spare.</summary>
+    private const int OwnershipDepth = 16;
+
     /// <summary>Sets what the client left to the server.</summary>
     public static void ApplyDefaults(ApiDocument obj, ResourceDefinition resource) => ObjectDefaults.Apply(obj, resource);
 
@@ -50,6 +53,35 @@ internal static class ObjectRules
         }
 
         problems.ForEach(request.Warn);
+    }
+
+    /// <summary>Refuses an object that not every reader could read.</summary>
+    /// <remarks>The record of who owns which fields repeats the nesting of the rest a few levels further in, so it has a measure of its own.</remarks>
+    /// <exception cref="ApiStatusException">400: it nests too deep.</exception>
+    public static void CheckDepth(ApiDocument obj)
+    {
+        foreach (var (name, value) in obj.Root)
+        {
+            if (name == "metadata" && value is ApiObject metadata)
+            {
+                foreach (var (field, part) in metadata)
+                {
+                    Demand(part, field == "managedFields" ? JsonDepth.Intake + OwnershipDepth : JsonDepth.Intake, levels: 2);
+                }
+            }
+            else
+            {
+                Demand(value, JsonDepth.Intake, levels: 1);
+            }
+        }
+
+        static void Demand(ApiNode node, int max, int levels)
+        {
+            if (node.IsDeeperThan(max - levels))
+            {
+                throw new ApiStatusException(ApiStatus.BadRequest($"json: exceeded max depth of {JsonDepth.Intake}"));
+            }
+        }
     }
 
     private static ApiStatusException Refused(ResourceDefinition definition, string error, Func<string>? patched) => new(patched is null

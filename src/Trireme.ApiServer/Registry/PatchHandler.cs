@@ -148,7 +148,12 @@ internal sealed class PatchHandler(ResourceStore store, TimeProvider time)
     private static ApiDocument ApplyJson(ApiDocument old, ApiNode patch) =>
         JsonPatch.TryApply(old.Root, patch, out var result, out var error)
             ? Document(result)
-            : throw ApiStatusException.Create(422, "Invalid", $"the server rejected our request due to an error in our request: {error}");
+            : throw Refused(error);
+
+    /// <summary>The answer to a JSON patch that was not applied.</summary>
+    internal static ApiStatusException Refused(JsonPatchError error) => error.IsTooLarge
+        ? new ApiStatusException(ApiStatus.RequestEntityTooLarge(error.Message))
+        : ApiStatusException.Create(422, "Invalid", $"the server rejected our request due to an error in our request: {error.Message}");
 
     private static ApiDocument ApplyStrategic(WriteRequest request, ApiDocument old, ApiNode patch)
     {
@@ -162,6 +167,7 @@ internal sealed class PatchHandler(ResourceStore store, TimeProvider time)
             : throw new ApiStatusException(ApiStatus.BadRequest(error));
     }
 
-    private static ApiDocument Document(ApiNode node) =>
+    /// <exception cref="ApiStatusException">400: the patch made something else than an object.</exception>
+    internal static ApiDocument Document(ApiNode node) =>
         node is ApiObject root ? new ApiDocument(root) : throw new ApiStatusException(ApiStatus.BadRequest("a patch must leave an object"));
 }

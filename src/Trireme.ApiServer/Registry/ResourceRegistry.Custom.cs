@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Trireme.Api.Schema;
 using Trireme.ApiServer.Authz;
+using Trireme.ApiServer.Cacher;
 using Trireme.ApiServer.CustomResources;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
@@ -12,6 +13,7 @@ public sealed partial class ResourceRegistry : ICustomResourceHost
 {
     private readonly Lock _customGate = new();
     private readonly Dictionary<string, List<RegisteredResource>> _custom = new(StringComparer.Ordinal);
+    private readonly CustomResourceStrategy _customStrategy;
 
     void ICustomResourceHost.Serve(string definition, IReadOnlyList<ResourceDefinition> resources)
     {
@@ -28,7 +30,7 @@ public sealed partial class ResourceRegistry : ICustomResourceHost
 
                 // The cache stays over changes of schema and columns; what selects and converts is part of it and needs a new one.
                 var old = before.Find(b => b.Definition.Version == resource.Version);
-                now.Add(old is not null && IsSameCache(old.Definition, resource) ? Replace(old, resource) : Add(resource, ResourceStrategy.Default));
+                now.Add(old is not null && IsSameCache(old.Definition, resource) ? Replace(old, resource) : Add(resource, _customStrategy));
             }
 
             foreach (var old in before)
@@ -81,14 +83,12 @@ public sealed partial class ResourceRegistry : ICustomResourceHost
     }
 
     /// <summary>A resource that is not served here may have been defined a moment ago at another server.</summary>
+    /// <exception cref="ApiStatusException">503: the store did not confirm that nobody has defined it.</exception>
     private async Task<RegisteredResource?> FindDefinedAsync(RequestInfo info, CancellationToken cancellationToken)
     {
-        if (info.Group.Contains('.', StringComparison.Ordinal))
-        {
-            await _consistentReads.ConfirmAsync(cancellationToken);
-        }
-
-        return _resources.GetValueOrDefault((info.Group, info.Version, info.Resource));
+        var confirmed = !info.Group.Contains('.', StringComparison.Ordinal) || await _consistentReads.ConfirmAsync(cancellationToken);
+        return _resources.GetValueOrDefault((info.Group, info.Version, info.Resource))
+            ?? (confirmed ? null : throw new ApiStatusException(CacheReads.Unconfirmed($"{info.Resource}.{info.Group} is not known here")));
     }
 
     private CustomResourceController CreateCustomResourceController() =>

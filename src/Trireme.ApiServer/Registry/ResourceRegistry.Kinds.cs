@@ -1,6 +1,7 @@
 using Trireme.Api.Documents;
 using Trireme.Api.Schema;
 using Trireme.ApiServer.Admission;
+using Trireme.ApiServer.Admission.PodSecurity;
 using Trireme.ApiServer.CustomResources;
 using Trireme.ApiServer.Registry.Strategies;
 using Trireme.ApiServer.Registry.Subresources;
@@ -33,13 +34,10 @@ public sealed partial class ResourceRegistry
         [("pods", "eviction")] = new EvictionHandler(_objects, this, _time, _options.StoreRoot),
     };
 
-    private static IVersionConverter? ConverterOf(ResourceDefinition definition) => (definition.Group, definition.Version, definition.Plural) switch
-    {
-        ("events.k8s.io", _, _) => new EventConverter(),
-        ("autoscaling", "v1", "horizontalpodautoscalers") => new AutoscalerConverter(),
-        _ when definition.IsCustom => new RenamingConverter(definition.ApiVersion, definition.StorageKind.ApiVersion),
-        _ => null,
-    };
+    private static IVersionConverter? ConverterOf(ResourceDefinition definition) =>
+        definition.IsCustom ? new RenamingConverter(definition.ApiVersion, definition.StorageKind.ApiVersion)
+        : definition.StorageKind != definition.GroupVersionKind ? new KindConverter(definition.GroupVersionKind, definition.StorageKind)
+        : null;
 
     /// <summary>The conversion of what enters a cache. What is stored as it is served already is not touched.</summary>
     private static Func<ReadOnlyMemory<byte>, ReadOnlyMemory<byte>>? TransformOf(IVersionConverter? converter) => converter switch
@@ -65,9 +63,12 @@ public sealed partial class ResourceRegistry
             new TaintNodesByCondition(),
             new Priority(lookup),
             new DefaultTolerationSeconds(),
+            new RuntimeClassAdmission(lookup),
             new PodTopologyLabels(lookup),
             new DefaultClasses(lookup),
             new NodeRestriction(),
+            new PodSecurityAdmission(lookup),
+            new CertificateAdmission(),
             new RbacEscalation(lookup),
             new ResourceQuotaAdmission(lookup, this),
         ]);

@@ -6,13 +6,10 @@ namespace Trireme.ApiServer.Registry;
 public sealed partial class ResourceRegistry
 {
     /// <inheritdoc/>
-    public async Task RunAsync(CancellationToken cancellationToken)
-    {
-        var compactor = new Compactor(_store, _options, _time, _loggers.CreateLogger<Compactor>());
-        await Task.WhenAll(
-            _reflector.RunAsync(cancellationToken),
-            compactor.RunAsync(cancellationToken),
-            new EventExpiry(_store, this, _options, _time, _loggers.CreateLogger<EventExpiry>()).RunAsync(cancellationToken),
-            _customResources.RunAsync(cancellationToken));
-    }
+    public Task RunAsync(CancellationToken cancellationToken) => FateSharing.RunAsync(
+        cancellationToken,
+        _reflector.RunAsync,
+        new Compactor(_store, _options, _time, _loggers.CreateLogger<Compactor>()).RunAsync,
+        new EventExpiry(_store, this, _options, _time, _loggers.CreateLogger<EventExpiry>()).RunAsync,
+        _customResources.RunAsync);
 }

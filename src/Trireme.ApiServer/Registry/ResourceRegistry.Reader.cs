@@ -7,9 +7,23 @@ namespace Trireme.ApiServer.Registry;
 /// <summary>Read access for the rest of the server.</summary>
 public sealed partial class ResourceRegistry
 {
+    private volatile bool _wasSynced; // every cache, custom resources included, has been filled at one moment
+
     /// <inheritdoc/>
-    public IReadOnlyList<string> UnsyncedResources =>
-        [.. _resources.Values.Where(r => !r.Cache.Filled.IsCompleted).Select(r => r.Stored.Name).Order(StringComparer.Ordinal)];
+    public IReadOnlyList<string> UnsyncedResources
+    {
+        get
+        {
+            // A resource that is defined later is filled while the server serves: that is no reason to send everybody's clients away.
+            List<string> unsynced =
+            [
+                .. _resources.Values.Where(r => !r.Cache.Filled.IsCompleted && !(_wasSynced && r.Definition.IsCustom))
+                    .Select(r => r.Stored.Name).Order(StringComparer.Ordinal),
+            ];
+            _wasSynced |= unsynced.Count == 0;
+            return unsynced;
+        }
+    }
 
     /// <inheritdoc/>
     public IReadOnlyList<Api.Schema.ResourceDefinition> Definitions => _definitions;

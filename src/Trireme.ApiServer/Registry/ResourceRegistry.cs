@@ -53,7 +53,7 @@ public sealed partial class ResourceRegistry : IResourceRegistry
         _reads = new CacheReads(_reflector, _consistentReads, time);
         _get = new GetHandler(_reads, time);
         _list = new ListHandler(_reads, time);
-        _watch = new WatchHandler(_reads, time, random);
+        _watch = new WatchHandler(_reads, time, new Random(random.Next()));
         var names = new NameGenerator(random);
         var commits = new FencedCommits(store, () => _resources[("coordination.k8s.io", "v1", "leases")].Cache);
         _objects = new ResourceStore(store, commits, CreateAdmission(names), names, time, options.StoreRoot);
@@ -68,6 +68,7 @@ public sealed partial class ResourceRegistry : IResourceRegistry
             }
         }
 
+        _customStrategy = new CustomResourceStrategy(this);
         _customResources = CreateCustomResourceController();
         Subscribe(CustomResourceDefinitions.Group, CustomResourceDefinitions.Plural, _customResources);
     }
@@ -86,6 +87,12 @@ public sealed partial class ResourceRegistry : IResourceRegistry
         if (resource.Definition.Namespaced && info.Namespace.Length == 0 && info.Verb is not ("list" or "watch"))
         {
             throw new ApiStatusException(info.IsNamed ? ApiStatus.NotFoundPath() : ApiStatus.MethodNotAllowed());
+        }
+
+        // Nor has one of the whole cluster a path within a namespace: the rights there would open it.
+        if (!resource.Definition.Namespaced && info.IsInNamespace)
+        {
+            throw new ApiStatusException(ApiStatus.NotFoundPath());
         }
 
         if (info.Subresource.Length == 0 && info.IsNamed == info.Verb is "create" or "list" or "watch" or "deletecollection")

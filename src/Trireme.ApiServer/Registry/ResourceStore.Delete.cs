@@ -121,6 +121,12 @@ internal sealed partial class ResourceStore
     private bool Mark(RegisteredResource resource, ApiDocument obj, DeleteOptions options)
     {
         SetFinalizers(resource.Definition, obj, options);
+        if (obj.Metadata is { IsTerminating: true, DeletionGracePeriodSeconds: > 0 } && options.GracePeriodSeconds is null)
+        {
+            // Its agent is at it: asking once more hurries nobody, though the containers may have ended meanwhile.
+            return true;
+        }
+
         var grace = resource.Strategy.GracePeriodSeconds(obj, options.GracePeriodSeconds);
         if (grace == 0 && !resource.Strategy.BlocksDeletion(obj))
         {

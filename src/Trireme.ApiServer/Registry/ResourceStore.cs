@@ -4,6 +4,7 @@ using Trireme.Api.Apply;
 using Trireme.Api.Documents;
 using Trireme.Api.Validation;
 using Trireme.ApiServer.Admission;
+using Trireme.ApiServer.Authz;
 using Trireme.ApiServer.Pipeline;
 using Trireme.Storage;
 
@@ -47,6 +48,7 @@ internal sealed partial class ResourceStore(
             throw new ApiStatusException(ApiStatus.BadRequest("resourceVersion should not be set on objects to be created"));
         }
 
+        ObjectRules.CheckDepth(obj);
         InitializeMetadata(request, obj, name);
         ObjectRules.ApplyDefaults(obj, resource.Definition);
         if (!request.IsApply)
@@ -106,6 +108,7 @@ internal sealed partial class ResourceStore(
             changes.Create(key, resource.ToStored(candidate));
             changes.Claim([], resource.Strategy.Claims(candidate));
             changes.AddRange(admitted.SideEffects);
+            DemandFits(request, candidate, changes);
             if (request.DryRun)
             {
                 await DemandAbsentAsync(request, key, candidate);
@@ -182,10 +185,21 @@ internal sealed partial class ResourceStore(
                 throw new ApiStatusException(ApiStatus.NotFound(resource.Definition.GroupResource, name));
             }
 
+            // The right to change what is there is no right to make what is not.
+            AdditionalRights.Demand(RequestContext.Of(request.Http).Authorizer, request.Info with { Verb = "create" }, request.User);
             obj.Metadata.ResourceVersion = null;
-            return (await CreateAsync(request, obj, name), true);
+            try
+            {
+                return (await CreateAsync(request, obj, name), true);
+            }
+            catch (ApiStatusException e) when (e.Status.Reason == "AlreadyExists")
+            {
+                // Somebody was faster: from here on it is an update of theirs.
+                return null;
+            }
         }
 
+        ObjectRules.CheckDepth(obj);
         CheckVersion(request, name, obj, old);
         KeepMetadata(obj, old);
         ObjectRules.ApplyDefaults(obj, resource.Definition);
@@ -199,17 +213,17 @@ internal sealed partial class ResourceStore(
 
         CountGeneration(resource, obj, old);
         TrackFields(request, obj, old);
-        resource.Strategy.Allocate(request, obj, old, attempt);
+        var again = resource.Strategy.Allocate(request, obj, old, attempt) && attempt < AllocationAttempts;
         var errors = ObjectRules.ValidateUpdate(obj, old, resource.Definition, request.Info.Subresource);
         resource.Strategy.Validate(request, obj, old, errors);
         Demand(request, obj, errors);
         await admission.ValidateAsync(admitted, request.Cancelled);
-        return await CommitUpdateAsync(request, key, entry!, fresh, obj, old, admitted);
+        return await CommitUpdateAsync(request, key, entry!, fresh, obj, old, admitted, again);
     }
 
-    /// <summary>Stores the new version; null when another change came first, or may have.</summary>
+    /// <summary>Stores the new version; null when another change came first, or may have, or when another attempt may choose what is free (<paramref name="again"/>).</summary>
     private async Task<(ApiDocument Object, bool Created)?> CommitUpdateAsync(
-        WriteRequest request, string key, StoredEntry entry, bool fresh, ApiDocument obj, ApiDocument old, AdmissionRequest admitted)
+        WriteRequest request, string key, StoredEntry entry, bool fresh, ApiDocument obj, ApiDocument old, AdmissionRequest admitted, bool again)
     {
         var strategy = request.Resource.Strategy;
         var bytes = request.Resource.ToStored(obj);
@@ -234,6 +248,7 @@ internal sealed partial class ResourceStore(
         }
 
         changes.AddRange(admitted.SideEffects);
+        DemandFits(request, obj, changes);
         var outcome = await commits.CommitAsync(request, changes);
         if (outcome.Succeeded)
         {
@@ -242,7 +257,7 @@ internal sealed partial class ResourceStore(
 
         if (outcome.Current[0]?.ModRevision == entry.ModRevision)
         {
-            DemandAnotherAttempt(request, obj, changes, outcome, again: true);
+            DemandAnotherAttempt(request, obj, changes, outcome, again);
         }
 
         return null;
@@ -269,6 +284,14 @@ internal sealed partial class ResourceStore(
         if (errors.Count > 0)
         {
             throw new ApiStatusException(ApiStatus.Invalid(request.Resource.Definition.GroupKind, obj.Metadata.Name ?? "", errors));
+        }
+    }
+
+    private static void DemandFits(WriteRequest request, ApiDocument obj, ChangeSet changes)
+    {
+        if (changes.TooMany() is { } error)
+        {
+            Demand(request, obj, [error]);
         }
     }
 

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Trireme.Api;
 using Trireme.Api.Validation;
+using Trireme.ApiServer.Cacher;
 using Trireme.ApiServer.Pipeline;
 
 namespace Trireme.ApiServer.Registry;
@@ -73,6 +74,9 @@ internal sealed class WriteRequest
         var validation = query["fieldValidation"].ToString();
         var isApply = info.Verb == "patch" && RequestBody.MediaType(http.Request.ContentType).StartsWith("application/apply-patch", StringComparison.Ordinal);
         CheckManager(query, options, isApply);
+
+        // What cannot be answered must not be done.
+        ResponseFormat.Negotiate(http.Request.Headers.Accept.ToString());
         return new WriteRequest
         {
             Http = http,

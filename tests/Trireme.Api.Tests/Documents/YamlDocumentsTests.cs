@@ -63,6 +63,18 @@ public sealed class YamlDocumentsTests
     }
 
     [Fact]
+    public void Aliases_cannot_nest_deeper_than_the_stack()
+    {
+        var yaml = "a0: &a0 {}\n";
+        for (var i = 1; i < 60; i++)
+        {
+            yaml += $"a{i}: &a{i} {string.Concat(Enumerable.Repeat("{x: ", 200))}*a{i - 1}{new string('}', 200)}\n";
+        }
+
+        Assert.Throws<ApiDocumentException>(() => YamlDocuments.Parse(yaml));
+    }
+
+    [Fact]
     public void Random_documents_survive_yaml() => RandomJson.Object.Sample(root =>
     {
         var yaml = YamlDocuments.ToYaml(root);

@@ -33,7 +33,7 @@ public sealed class PatchTests
     public void Json_patch_applies(string patch, string expected)
     {
         var target = ApiNode.Parse("""{"a":[1,2]}""");
-        Assert.True(JsonPatch.TryApply(target, ApiNode.Parse(patch), out var result, out var error), error);
+        Assert.True(JsonPatch.TryApply(target, ApiNode.Parse(patch), out var result, out var error), error.Message);
         Assert.Equal(expected, result.ToString());
         Assert.Equal("""{"a":[1,2]}""", target.ToString());
     }
@@ -47,7 +47,32 @@ public sealed class PatchTests
     public void Json_patch_that_does_not_apply_says_why(string patch, string message)
     {
         Assert.False(JsonPatch.TryApply(ApiNode.Parse("""{"a":[1,2]}"""), ApiNode.Parse(patch), out _, out var error));
-        Assert.Equal(message, error);
+        Assert.Equal(message, error.Message);
+        Assert.False(error.IsTooLarge);
+    }
+
+    [Fact]
+    public void Json_patch_that_copies_everything_into_itself_again_and_again_is_too_large()
+    {
+        var copies = string.Join(',', Enumerable.Range(0, 30).Select(i => $$"""{"op":"copy","from":"","path":"/c{{i}}"}"""));
+        Assert.False(JsonPatch.TryApply(ApiNode.Parse("""{"a":[1,2]}"""), ApiNode.Parse($"[{copies}]"), out _, out var error));
+        Assert.True(error.IsTooLarge);
+        Assert.StartsWith("Unable to complete the copy, the accumulated size increase of copy is ", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Json_patch_that_puts_values_ever_deeper_is_refused_before_the_stack_ends()
+    {
+        var operations = new ApiArray();
+        var path = "/a";
+        for (var i = 0; i < 100; i++)
+        {
+            operations.Add(new ApiObject { { "op", "add" }, { "path", path }, { "value", ApiNode.Parse(string.Concat(Enumerable.Repeat("{\"a\":", 100)) + "{}" + new string('}', 100)) } });
+            path += string.Concat(Enumerable.Repeat("/a", 100));
+        }
+
+        Assert.False(JsonPatch.TryApply(new ApiObject(), operations, out _, out var error));
+        Assert.EndsWith("would nest too deep", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]

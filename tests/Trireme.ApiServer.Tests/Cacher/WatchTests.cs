@@ -1,5 +1,13 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Primitives;
+using Microsoft.Extensions.Time.Testing;
+using Trireme.Api.Schema;
 using Trireme.ApiServer.Cacher;
+using Trireme.ApiServer.Pipeline;
+using Trireme.ApiServer.Tests.Pipeline;
 using Trireme.Storage;
+using Trireme.Storage.InMemory;
 
 namespace Trireme.ApiServer.Tests.Cacher;
 
@@ -73,6 +81,85 @@ public sealed class WatchTests
             Assert.Equal("n1", gone.Value.Object.GetProperty("spec").GetProperty("nodeName").GetString());
             Assert.Equal("b", (await watch.NextAsync())!.Value.Object.Name());
         }
+    }
+
+    [Fact]
+    public async Task An_observer_that_fails_ends_nobodys_watch()
+    {
+        await using var cache = new CacheHarness();
+        var first = await cache.PutAsync("a");
+        await cache.ListAsync();
+        cache.Pods.Subscribe(new BrokenObserver());
+        await using var watch = cache.Watch($"resourceVersion={first}");
+        var second = await cache.PutAsync("b");
+        var third = await cache.DeleteAsync("a");
+
+        Assert.Equal($"ADDED b {second}", await watch.NextTextAsync());
+        Assert.Equal($"DELETED a {third}", await watch.NextTextAsync());
+    }
+
+    [Fact]
+    public async Task No_bookmark_is_sent_while_the_store_does_not_confirm_it()
+    {
+        await using var inner = new InMemoryStore();
+        var store = new UnreliableStore(inner);
+        var time = new FakeTimeProvider();
+        var reflector = new Reflector(store, "/registry/", time, NullLogger<Reflector>.Instance);
+        var resource = new CachedResource(BuiltInResources.Get("v1", "Pod"), "/registry/");
+        var pods = reflector.Add(resource);
+        using var stop = new CancellationTokenSource();
+        var running = reflector.RunAsync(stop.Token);
+        await pods.Filled;
+        var everything = ObjectFilter.Create(resource, new RequestInfo { IsResourceRequest = true, Path = "", Verb = "watch" });
+        using var watcher = pods.WatchFromNow(everything, bookmarks: true).Watcher;
+
+        store.IsDown = true;
+        time.Advance(TimeSpan.FromMinutes(2));
+        await reflector.TendAsync(CancellationToken.None);
+        Assert.False(watcher.TryRead(out _));
+        store.IsDown = false;
+        await reflector.TendAsync(CancellationToken.None);
+        Assert.True(watcher.TryRead(out var bookmark));
+        Assert.Equal(WatchEventType.Bookmark, bookmark.Type);
+        await stop.CancelAsync();
+        await running;
+    }
+
+    [Theory]
+    [InlineData("", null)]
+    [InlineData("0", null)]
+    [InlineData("5", 5L)]
+    [InlineData("9223372036854775807", 86400L)]
+    public void A_watch_lasts_as_long_as_was_asked_within_reason(string given, long? seconds) => Assert.Equal(
+        seconds,
+        (long?)ReadOptions.Parse(new QueryCollection(new Dictionary<string, StringValues> { ["timeoutSeconds"] = given }), watch: true).Timeout?.TotalSeconds);
+
+    [Fact]
+    public async Task In_an_outage_only_the_first_reads_wait_long()
+    {
+        await using var inner = new InMemoryStore();
+        var store = new UnreliableStore(inner);
+        var time = new FakeTimeProvider();
+        var reflector = new Reflector(store, "/registry/", time, NullLogger<Reflector>.Instance);
+        var pods = reflector.Add(new CachedResource(BuiltInResources.Get("v1", "Pod"), "/registry/"));
+        using var stop = new CancellationTokenSource();
+        var running = reflector.RunAsync(stop.Token);
+        await pods.Filled;
+        var reads = new ConsistentReads(store, reflector, time);
+        store.IsDown = true;
+        Assert.False(await reads.ConfirmAsync(CancellationToken.None));
+
+        store.IsDown = false;
+        var answers = new TaskCompletionSource();
+        store.AnswersGoOn = answers.Task;
+        var read = reads.ConfirmAsync(CancellationToken.None).AsTask();
+        time.Advance(ConsistentReads.OutagePatience);
+        Assert.False(await read);
+
+        answers.SetResult();
+        Assert.True(await reads.ConfirmAsync(CancellationToken.None));
+        await stop.CancelAsync();
+        await running;
     }
 
     [Fact]
@@ -215,5 +302,16 @@ public sealed class WatchTests
         Assert.StartsWith("299 - \"served from cache", http.Response.Headers["Warning"].ToString(), StringComparison.Ordinal);
         var (any, _) = await cache.ListAsync("resourceVersion=0");
         Assert.False(any.Response.Headers.ContainsKey("Warning"));
+    }
+
+    private sealed class BrokenObserver : ICacheObserver
+    {
+        public void OnSet(CacheEntry entry) => throw new FormatException("cannot read this");
+
+        public void OnDeleted(CacheEntry entry) => throw new FormatException("cannot read this");
+
+        public void OnSynced()
+        {
+        }
     }
 }

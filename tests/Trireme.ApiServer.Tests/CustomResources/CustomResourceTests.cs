@@ -90,6 +90,36 @@ public sealed class CustomResourceTests
     }
 
     [Fact]
+    public async Task While_a_definition_goes_nothing_new_is_made_of_it()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        (await api.PostAsync(Definitions, Definition)).Demand(201);
+        (await api.PostAsync(Widgets, """{"metadata":{"name":"a","finalizers":["example.com/x"]},"spec":{"size":4}}""")).Demand(201);
+        (await api.DeleteAsync(Definitions + "/widgets.example.com")).Demand(200);
+        Assert.True((await api.GetAsync(Definitions + "/widgets.example.com")).Demand(200).Has("metadata.deletionTimestamp"));
+        var refused = (await api.PostAsync(Widgets, """{"metadata":{"name":"b"},"spec":{"size":4}}""")).Demand(405);
+        Assert.Equal("create not allowed while custom resource definition is terminating", refused.Message);
+    }
+
+    [Fact]
+    public async Task A_new_definition_does_not_make_a_server_unready()
+    {
+        await using var inner = new Trireme.Storage.InMemory.InMemoryStore();
+        var store = new Pipeline.UnreliableStore(inner);
+        await using var api = await new RegistryHarness(store).WithNamespaceAsync();
+        Assert.Empty(api.Registry.UnsyncedResources);
+        var slow = new TaskCompletionSource();
+        store.ListsGoOn = slow.Task;
+        (await api.PostAsync(Definitions, Definition)).Demand(201);
+        (await api.GetAsync(Definitions)).Demand(200);
+
+        Assert.False(api.Registry.HasSynced("example.com", "widgets"));
+        Assert.Empty(api.Registry.UnsyncedResources);
+        slow.SetResult();
+        (await api.GetAsync(Widgets)).Demand(200);
+    }
+
+    [Fact]
     public async Task Names_that_are_taken_are_not_accepted()
     {
         await using var api = await new RegistryHarness().WithNamespaceAsync();

@@ -77,6 +77,22 @@ public sealed class PriorityLevelTests
     }
 
     [Fact]
+    public async Task A_slot_that_comes_in_the_moment_in_which_the_client_leaves_is_given_back()
+    {
+        var level = Level(concurrency: 1, queueLength: 1);
+        Assert.True(await Acquire(level, "x"));
+        using var left = new CancellationTokenSource();
+        var thread = new HeldContext();
+        var waiting = thread.Start(() => level.AcquireAsync("x", s_patience, _time, left.Token).AsTask());
+        level.Release();
+        await left.CancelAsync();
+        thread.RunAll();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        Assert.Equal(0, level.Running);
+    }
+
+    [Fact]
     public void Requests_are_sorted_as_by_Kubernetes_own_schemas()
     {
         var policy = BootstrapPolicy.Embedded;
@@ -93,6 +109,36 @@ public sealed class PriorityLevelTests
         Assert.Equal("workload-low", Level(Info("get", "", "pods", "x"), new UserInfo("system:serviceaccount:a:b", UserInfo.AllServiceAccounts, UserInfo.AllAuthenticated)));
         Assert.Equal("global-default", Level(Info("get", "", "pods", "x"), new UserInfo("bob", UserInfo.AllAuthenticated)));
         Assert.Equal("exempt", Level(new RequestInfo { IsResourceRequest = false, Path = "/readyz", Verb = "get" }, UserInfo.AnonymousUser));
+    }
+
+    /// <summary>Goes on with what was started under it only when it is told to.</summary>
+    private sealed class HeldContext : SynchronizationContext
+    {
+        private readonly Queue<Action> _held = new();
+
+        public override void Post(SendOrPostCallback d, object? state) => _held.Enqueue(() => d(state));
+
+        public Task Start(Func<Task> work)
+        {
+            var before = Current;
+            SetSynchronizationContext(this);
+            try
+            {
+                return work();
+            }
+            finally
+            {
+                SetSynchronizationContext(before);
+            }
+        }
+
+        public void RunAll()
+        {
+            while (_held.TryDequeue(out var next))
+            {
+                next();
+            }
+        }
     }
 
     private static PriorityLevel Level(int concurrency, int queueLength)

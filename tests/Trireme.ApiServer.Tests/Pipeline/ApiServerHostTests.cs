@@ -192,6 +192,10 @@ public sealed class ApiServerHostTests : IAsyncDisposable
         Assert.Equal(HttpStatusCode.OK, (await admin.GetAsync("/livez")).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await admin.GetAsync("/readyz?exclude=etcd")).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await admin.GetAsync("/api/v1/namespaces?resourceVersion=0")).StatusCode);
+        var unconfirmed = await admin.GetAsync("/api/v1/namespaces/nowhere");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, unconfirmed.StatusCode);
+        Assert.Contains("did not confirm", Assert.Single(unconfirmed.Headers.GetValues("Warning")), StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await admin.GetAsync("/apis/example.com/v1/things")).StatusCode);
         Assert.Equal("alice", await WhoAmIAsync(alice));
         using var body = Json("""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"x"}}""");
         var refused = await admin.PostAsync("/api/v1/namespaces", body);
@@ -199,6 +203,42 @@ public sealed class ApiServerHostTests : IAsyncDisposable
         Assert.Equal("ServiceUnavailable", (await HostHarness.JsonAsync(refused)).GetProperty("reason").GetString());
         store.IsDown = false;
         await EventuallyAsync(async () => (await admin.GetAsync("/readyz")).IsSuccessStatusCode);
+    }
+
+    [Fact]
+    public async Task What_the_store_finds_too_large_is_said_to_be_too_large()
+    {
+        var store = new UnreliableStore(_store);
+        var host = await _harness.StartAsync(store);
+        using var admin = _harness.Admin(host);
+        store.CommitFailure = new Trireme.Storage.StoreRequestTooLargeException("request is too large");
+        using var body = Json("""{"metadata":{"name":"large"}}""");
+        var refused = await admin.PostAsync("/api/v1/namespaces/default/configmaps", body);
+        store.CommitFailure = null;
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, refused.StatusCode);
+        Assert.Equal("RequestEntityTooLarge", (await HostHarness.JsonAsync(refused)).GetProperty("reason").GetString());
+    }
+
+    [Theory]
+    [InlineData("exec?command=ls")]
+    [InlineData("attach")]
+    [InlineData("portforward?ports=80")]
+    public async Task Who_may_only_read_runs_nothing_in_a_pod_over_a_WebSocket_either(string subresource)
+    {
+        var host = await _harness.StartAsync(_store);
+        using var admin = _harness.Admin(host);
+        using var eve = _harness.Client(host, "eve");
+        const string Rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/default";
+        await CreateAsync(admin, $"{Rbac}/roles", """{"metadata":{"name":"reader"},"rules":[{"apiGroups":[""],"resources":["pods/exec","pods/attach","pods/portforward"],"verbs":["get"]}]}""");
+        await CreateAsync(admin, $"{Rbac}/rolebindings", """{"metadata":{"name":"reader"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"reader"},"subjects":[{"kind":"User","name":"eve"}]}""");
+
+        // Before the server has heard of the role it says that eve cannot get.
+        await EventuallyAsync(async () =>
+        {
+            var refused = await eve.GetAsync($"/api/v1/namespaces/default/pods/p/{subresource}");
+            Assert.Equal(HttpStatusCode.Forbidden, refused.StatusCode);
+            return (await HostHarness.JsonAsync(refused)).GetProperty("message").GetString()!.Contains("User \"eve\" cannot create resource \"pods/", StringComparison.Ordinal);
+        });
     }
 
     [Fact]

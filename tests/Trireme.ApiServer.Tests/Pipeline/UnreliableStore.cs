@@ -11,22 +11,37 @@ internal sealed class UnreliableStore(IRevisionedStore inner) : IRevisionedStore
     /// <summary>Commits wait for it.</summary>
     public Task CommitsGoOn { get; set; } = Task.CompletedTask;
 
+    /// <summary>Lists wait for it.</summary>
+    public Task ListsGoOn { get; set; } = Task.CompletedTask;
+
+    /// <summary>What commits are answered with; null for the truth.</summary>
+    public Exception? CommitFailure { get; set; }
+
+    /// <summary>Questions for the newest revision wait for it.</summary>
+    public Task AnswersGoOn { get; set; } = Task.CompletedTask;
+
     public ValueTask<GetResult> GetAsync(string key, Revision? at = null, CancellationToken cancellationToken = default)
     {
         Demand();
         return inner.GetAsync(key, at, cancellationToken);
     }
 
-    public ValueTask<ListResult> ListAsync(ListRequest request, CancellationToken cancellationToken = default)
+    public async ValueTask<ListResult> ListAsync(ListRequest request, CancellationToken cancellationToken = default)
     {
+        await ListsGoOn.WaitAsync(cancellationToken);
         Demand();
-        return inner.ListAsync(request, cancellationToken);
+        return await inner.ListAsync(request, cancellationToken);
     }
 
     public async ValueTask<CommitResult> CommitAsync(Transaction transaction, CancellationToken cancellationToken = default)
     {
         await CommitsGoOn.WaitAsync(cancellationToken);
         Demand();
+        if (CommitFailure is not null)
+        {
+            throw CommitFailure;
+        }
+
         return await inner.CommitAsync(transaction, cancellationToken);
     }
 
@@ -44,10 +59,11 @@ internal sealed class UnreliableStore(IRevisionedStore inner) : IRevisionedStore
         return inner.CompactAsync(revision, cancellationToken);
     }
 
-    public ValueTask<Revision> CurrentRevisionAsync(CancellationToken cancellationToken = default)
+    public async ValueTask<Revision> CurrentRevisionAsync(CancellationToken cancellationToken = default)
     {
+        await AnswersGoOn.WaitAsync(cancellationToken);
         Demand();
-        return inner.CurrentRevisionAsync(cancellationToken);
+        return await inner.CurrentRevisionAsync(cancellationToken);
     }
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();

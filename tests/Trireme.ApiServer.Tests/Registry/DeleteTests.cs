@@ -80,6 +80,22 @@ public sealed class DeleteTests
     }
 
     [Fact]
+    public async Task A_terminating_pod_stays_with_its_agent_however_often_it_is_deleted_or_evicted()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        await RunAsync(api);
+        var marked = (await api.DeleteAsync(Pods + "/p")).Demand(200);
+        (await api.MergeAsync(Pods + "/p/status", """{"status":{"phase":"Succeeded"}}""")).Demand(200);
+
+        var again = (await api.DeleteAsync(Pods + "/p")).Demand(200);
+        Assert.Equal(marked.Text("metadata.deletionTimestamp"), again.Text("metadata.deletionTimestamp"));
+        (await api.PostAsync(Pods + "/p/eviction", """{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"p"}}""")).Demand(201);
+        (await api.GetAsync(Pods + "/p")).Demand(200);
+        (await api.DeleteAsync(Pods + "/p", """{"gracePeriodSeconds":0}""")).Demand(200);
+        (await api.GetAsync(Pods + "/p")).Demand(404);
+    }
+
+    [Fact]
     public async Task A_collection_is_deleted_by_selector()
     {
         await using var api = await new RegistryHarness().WithNamespaceAsync();
@@ -114,7 +130,7 @@ public sealed class DeleteTests
         var bound = (await api.GetAsync(Pods + "/p")).Demand(200);
         Assert.Equal(("n1", "PodScheduled"), (bound.Text("spec.nodeName"), bound.Text("status.conditions.0.type")));
         var refused = (await api.PostAsync(Pods + "/p/binding", """{"target":{"name":"n2"}}""")).Demand(409);
-        Assert.Equal("Operation cannot be fulfilled on pods \"p\": pod p is already assigned to node \"n1\"", refused.Message);
+        Assert.Equal("Operation cannot be fulfilled on pods/binding \"p\": pod p is already assigned to node \"n1\"", refused.Message);
     }
 
     [Fact]

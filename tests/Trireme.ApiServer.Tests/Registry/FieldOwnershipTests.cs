@@ -59,7 +59,7 @@ public sealed class FieldOwnershipTests
     private static Dictionary<string, JsonElement> Entries(Answer answer) => answer["metadata.managedFields"].EnumerateArray().ToDictionary(
         e => $"{e.GetProperty("manager").GetString()}/{e.GetProperty("operation").GetString()}", e => e.GetProperty("fieldsV1"));
 
-    private static string Sorted(JsonElement element) => element.ValueKind == JsonValueKind.Object
+    internal static string Sorted(JsonElement element) => element.ValueKind == JsonValueKind.Object
         ? $"{{{string.Join(',', element.EnumerateObject().OrderBy(p => p.Name, StringComparer.Ordinal).Select(p => $"\"{p.Name}\":{Sorted(p.Value)}"))}}}"
         : element.GetRawText();
 }

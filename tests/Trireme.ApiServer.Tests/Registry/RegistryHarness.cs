@@ -3,6 +3,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using Trireme.Api;
+using Trireme.Api.Documents;
 using Trireme.ApiServer.Authz;
 using Trireme.ApiServer.Pipeline;
 using Trireme.ApiServer.Registry;
@@ -24,7 +25,7 @@ internal sealed class RegistryHarness : IAsyncDisposable
         _ownedStore = store is null ? new InMemoryStore() : null;
         Store = store ?? _ownedStore!;
         Registry = new ResourceRegistry(options ?? new ResourceRegistryOptions { Seed = 7 }, Store, time ?? TimeProvider.System, NullLoggerFactory.Instance);
-        _loopback = new Loopback(new WithTerm(this), new AllowAll());
+        _loopback = new Loopback(new WithTerm(this), new Rights(this));
         _running = Registry.RunAsync(_stop.Token);
     }
 
@@ -35,12 +36,21 @@ internal sealed class RegistryHarness : IAsyncDisposable
     /// <summary>The term of leadership that requests name; null for none.</summary>
     public LeaseTerm? Term { get; set; }
 
+    /// <summary>What the user of the requests may do beyond the requests themselves.</summary>
+    public Func<AuthorizationAttributes, bool> Allows { get; set; } = static _ => true;
+
+    /// <summary>Warnings of the newest answer.</summary>
+    public IReadOnlyList<string> Warnings { get; private set; } = [];
+
+    /// <summary>What requests accept; null for JSON.</summary>
+    public string? Accept { get; set; }
+
     /// <summary>Sends a request; a body that is no JSON is sent as YAML.</summary>
     public async Task<Answer> SendAsync(string method, string path, string body = "", string? type = null)
     {
         var answer = await _loopback.SendAsync(
             method, path, Encoding.UTF8.GetBytes(body), type, TestContext.Current.CancellationToken);
-        return new Answer(answer.Code, answer.Body.Length == 0 ? default : JsonDocument.Parse(answer.Body).RootElement);
+        return new Answer(answer.Code, answer.Body.Length == 0 ? default : JsonDocument.Parse(answer.Body, new JsonDocumentOptions { MaxDepth = JsonDepth.Read }).RootElement);
     }
 
     public Task<Answer> GetAsync(string path) => SendAsync("GET", path);
@@ -75,20 +85,29 @@ internal sealed class RegistryHarness : IAsyncDisposable
 
     private sealed class WithTerm(RegistryHarness harness) : IResourceRequestHandler
     {
-        public Task HandleAsync(HttpContext http, RequestInfo info, UserInfo user)
+        public async Task HandleAsync(HttpContext http, RequestInfo info, UserInfo user)
         {
             if (harness.Term is { } term)
             {
                 http.Request.Headers[LeaseTerm.Header] = term.ToString();
             }
 
-            return harness.Registry.HandleAsync(http, info, user);
+            http.Request.Headers.Accept = harness.Accept ?? http.Request.Headers.Accept;
+            try
+            {
+                await harness.Registry.HandleAsync(http, info, user);
+            }
+            finally
+            {
+                harness.Warnings = [.. http.Response.Headers["Warning"].OfType<string>()];
+            }
         }
     }
 
-    private sealed class AllowAll : IAuthorizer
+    private sealed class Rights(RegistryHarness harness) : IAuthorizer
     {
-        public Authorization Authorize(AuthorizationAttributes attributes) => new(AuthorizationDecision.Allow);
+        public Authorization Authorize(AuthorizationAttributes attributes) =>
+            new(harness.Allows(attributes) ? AuthorizationDecision.Allow : AuthorizationDecision.NoOpinion);
 
         public UserRules RulesFor(UserInfo user, string @namespace) => new([], []);
     }

@@ -72,6 +72,57 @@ public sealed class ServiceTests
         (await api.PostAsync(Services, Service("two", "\"clusterIP\":\"None\","))).Demand(201);
     }
 
+    [Theory]
+    [InlineData("10.96.10")]
+    [InlineData("10.96.0.010")]
+    [InlineData("0x0a.96.0.10")]
+    [InlineData("::ffff:10.96.0.10")]
+    public async Task An_address_has_one_spelling(string address)
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        var refused = (await api.PostAsync(Services, Service("a", $"\"clusterIP\":\"{address}\","))).Demand(422);
+        Assert.Contains("must be a valid IP address", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_IPv6_address_cannot_be_held_under_two_spellings()
+    {
+        await using var api = await new RegistryHarness(options: new ResourceRegistryOptions { ServiceClusterIpRange = "fd00::/112", Seed = 1 }).WithNamespaceAsync();
+        (await api.PostAsync(Services, Service("a", "\"clusterIP\":\"fd00::a\","))).Demand(201);
+        (await api.PostAsync(Services, Service("b", "\"clusterIP\":\"FD00:0::A\","))).Demand(422);
+    }
+
+    [Fact]
+    public async Task An_update_to_a_node_port_that_is_taken_is_refused_at_once()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        var port = (await api.PostAsync(Services, Service("a", "\"type\":\"NodePort\","))).Demand(201)["spec.ports.0.nodePort"].GetInt32();
+        (await api.PostAsync(Services, Service("b"))).Demand(201);
+        var refused = (await api.MergeAsync(Services + "/b", $$$"""{"spec":{"type":"NodePort","ports":[{"port":80,"nodePort":{{{port}}}}]}}""")).Demand(422);
+        Assert.Contains("provided port is already allocated", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_load_balancer_keeps_the_node_ports_that_it_asked_for_though_it_wants_none_given()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        const string Spec = """{"metadata":{"name":"a","labels":{"n":"0"}},"spec":{"type":"LoadBalancer","allocateLoadBalancerNodePorts":false,"ports":[{"port":80,"nodePort":31234},{"port":81,"name":"x"}]}}""";
+        (await api.PostAsync(Services, Spec.Replace("\"port\":80", "\"name\":\"y\",\"port\":80", StringComparison.Ordinal))).Demand(201);
+        var updated = (await api.MergeAsync(Services + "/a", """{"metadata":{"labels":{"n":"1"}}}""")).Demand(200);
+        Assert.Equal("31234", updated.Text("spec.ports.0.nodePort"));
+        Assert.False(updated["spec.ports.1"].TryGetProperty("nodePort", out _));
+    }
+
+    [Fact]
+    public async Task More_node_ports_than_one_transaction_takes_are_refused_in_words()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        var ports = string.Join(',', Enumerable.Range(1, 101).Select(i => $$$"""{"name":"p{{{i}}}","port":{{{i}}}}"""));
+        var refused = (await api.PostAsync(Services, $$"""{"metadata":{"name":"a"},"spec":{"type":"NodePort","ports":[{{ports}}]} }""")).Demand(422);
+        Assert.Contains("Too many", refused.Message, StringComparison.Ordinal);
+        (await api.PostAsync(Services, $$"""{"metadata":{"name":"a"},"spec":{"type":"ClusterIP","ports":[{{ports}}]} }""")).Demand(201);
+    }
+
     [Fact]
     public async Task An_address_does_not_change_once_set()
     {

@@ -194,6 +194,70 @@ public sealed class WriteTests
     }
 
     [Fact]
+    public async Task Of_two_applies_that_would_create_the_later_updates()
+    {
+        await using var inner = new InMemoryStore();
+        var store = new UnreliableStore(inner);
+        await using var api = await new RegistryHarness(store).WithNamespaceAsync();
+        Task<Answer> ApplyAsync(string manager) => api.SendAsync(
+            "PATCH", $"{ConfigMaps}/a?fieldManager={manager}", $"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  {manager}: \"1\"\n", "application/apply-patch+yaml");
+        var both = new TaskCompletionSource();
+        store.CommitsGoOn = both.Task;
+        Task<Answer>[] applies = [ApplyAsync("one"), ApplyAsync("two")];
+        both.SetResult();
+
+        Assert.Equal([200, 201], (await Task.WhenAll(applies)).Select(a => a.Code).Order());
+        Assert.Equal("""{"one":"1","two":"1"}""", FieldOwnershipTests.Sorted((await api.GetAsync(ConfigMaps + "/a"))["data"]));
+    }
+
+    [Theory]
+    [InlineData("PUT")]
+    [InlineData("PATCH")]
+    public async Task Who_may_only_change_makes_nothing_new(string method)
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        const string Leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+        const string Lease = """{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"l"},"spec":{}}""";
+        Task<Answer> WriteAsync() => api.SendAsync(method, $"{Leases}/l?fieldManager=m", Lease, method == "PATCH" ? "application/apply-patch+yaml" : null);
+        api.Allows = a => a.Verb != "create";
+        var refused = (await WriteAsync()).Demand(403);
+        Assert.Contains("cannot create resource \"leases\" in API group \"coordination.k8s.io\" in the namespace \"default\"", refused.Message, StringComparison.Ordinal);
+        (await api.GetAsync(Leases + "/l")).Demand(404);
+        api.Allows = static _ => true;
+        (await WriteAsync()).Demand(201);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_answered_is_not_done()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        api.Accept = "application/vnd.kubernetes.protobuf";
+        (await api.PostAsync(ConfigMaps, """{"metadata":{"name":"a"}}""")).Demand(406);
+        api.Accept = null;
+        (await api.GetAsync(ConfigMaps + "/a")).Demand(404);
+    }
+
+    [Fact]
+    public async Task A_write_in_the_old_version_of_autoscalers_keeps_what_only_the_new_one_says()
+    {
+        await using var api = await new RegistryHarness().WithNamespaceAsync();
+        const string Path = "namespaces/default/horizontalpodautoscalers";
+        (await api.PostAsync(
+            $"/apis/autoscaling/v2/{Path}",
+            """
+            {"metadata":{"name":"h"},"spec":{"maxReplicas":3,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"d"},
+            "metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":50}}},{"type":"Resource","resource":{"name":"memory","target":{"type":"AverageValue","averageValue":"1Gi"}}}],
+            "behavior":{"scaleDown":{"stabilizationWindowSeconds":60}}}}
+            """)).Demand(201);
+        var old = (await api.MergeAsync($"/apis/autoscaling/v1/{Path}/h", """{"spec":{"maxReplicas":5}}""")).Demand(200);
+        Assert.Equal(("5", "50"), (old.Text("spec.maxReplicas"), old.Text("spec.targetCPUUtilizationPercentage")));
+        var kept = (await api.GetAsync($"/apis/autoscaling/v2/{Path}/h")).Demand(200);
+        Assert.Equal(["cpu", "memory"], kept["spec.metrics"].EnumerateArray().Select(m => m.GetProperty("resource").GetProperty("name").GetString()).Order());
+        Assert.Equal("60", kept.Text("spec.behavior.scaleDown.stabilizationWindowSeconds"));
+        (await api.MergeAsync($"/apis/autoscaling/v1/{Path}/h", """{"metadata":{"annotations":{"autoscaling.alpha.kubernetes.io/metrics":"[7]"}}}""")).Demand(400);
+    }
+
+    [Fact]
     public async Task A_dry_run_says_what_would_be_and_changes_nothing()
     {
         await using var api = await new RegistryHarness().WithNamespaceAsync();

@@ -1,4 +1,5 @@
 using Trireme.Api.Documents;
+using Trireme.Api.Validation;
 
 namespace Trireme.ApiServer.Registry.Strategies;
 
@@ -60,6 +61,22 @@ internal sealed class PodStrategy(TimeProvider time) : ResourceStrategy
                 return resized;
             default:
                 return null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Validate(WriteRequest request, ApiDocument obj, ApiDocument? old, List<FieldError> errors)
+    {
+        if (old is null || request.Info.Subresource != "resize")
+        {
+            return;
+        }
+
+        // The class decides where the node keeps the pod and when it is evicted: both are settled when it starts.
+        var qos = PodQos.ClassOf(obj.Spec);
+        if (qos != (old.Status?.GetString("qosClass") ?? PodQos.ClassOf(old.Spec)))
+        {
+            errors.Add(FieldError.Invalid(FieldPath.Of("spec"), qos, "Pod QOS Class may not change as a result of resizing"));
         }
     }
 

@@ -31,8 +31,9 @@ internal sealed class ServiceStrategy(ResourceRegistryOptions options) : Resourc
 
         if (spec.GetString("clusterIP") is { Length: > 0 } ip && ip != "None")
         {
+            // Under the canonical name, so that one address cannot be held under two.
             claims.Add(new Claim(
-                "ranges/serviceips/" + ip,
+                "ranges/serviceips/" + (AddressRules.TryParse(ip, out var address) ? address.ToString() : ip),
                 FieldError.Invalid(
                     FieldPath.Of("spec", "clusterIPs"),
                     ApiArray.OfStrings([ip]),
@@ -152,8 +153,9 @@ internal sealed class ServiceStrategy(ResourceRegistryOptions options) : Resourc
             var current = port.GetInt64("nodePort") ?? 0;
             if (!wanted)
             {
-                // What a type that needed it left behind goes with the type; what the client sets by itself is refused by validation.
-                if (current == before)
+                // What a type that needed it left behind goes with the type; what the client sets by itself is refused by validation. A load balancer may have
+                // ports that were asked for one by one.
+                if (type != "LoadBalancer" && current == before)
                 {
                     port.Remove("nodePort");
                 }
@@ -163,14 +165,23 @@ internal sealed class ServiceStrategy(ResourceRegistryOptions options) : Resourc
                 if (before == 0)
                 {
                     chosen = true;
-                    before = byPort.GetValueOrDefault(port.GetInt64("port") ?? 0);
-                    while (before == 0 || (used.Contains(before) && !byPort.ContainsValue(before)))
+                    var number = port.GetInt64("port") ?? 0;
+                    if (!byPort.TryGetValue(number, out before))
                     {
-                        before = options.NodePortMin + (seed % (uint)(options.NodePortMax - options.NodePortMin + 1));
-                        seed = (seed * 2654435761u) + 1;
-                    }
+                        if (used.Count > options.NodePortMax - options.NodePortMin)
+                        {
+                            // None is left; and what is taken already is more than will be stored.
+                            return chosen;
+                        }
 
-                    byPort[port.GetInt64("port") ?? 0] = before;
+                        do
+                        {
+                            before = options.NodePortMin + (seed % (uint)(options.NodePortMax - options.NodePortMin + 1));
+                            seed = (seed * 2654435761u) + 1;
+                        }
+                        while (used.Contains(before));
+                        byPort[number] = before;
+                    }
                 }
 
                 used.Add(before);

@@ -42,11 +42,12 @@ internal sealed class BindingHandler(ResourceStore store, TimeProvider time) : I
 
     private ApiDocument Bind(WriteRequest request, string name, string node, ApiDocument binding, ApiDocument? old)
     {
-        var resource = request.Resource.Definition.GroupResource;
         if (old is null)
         {
-            throw new ApiStatusException(ApiStatus.NotFound(resource, name));
+            throw new ApiStatusException(ApiStatus.NotFound(request.Resource.Definition.GroupResource, name));
         }
+
+        var resource = new GroupResource("", "pods/binding");
 
         if (binding.Metadata.Uid is { Length: > 0 } uid && uid != old.Metadata.Uid)
         {

@@ -21,9 +21,7 @@ internal sealed class ScaleHandler(ResourceStore store, CacheReads reads) : ISub
         var definition = resource.Definition.Scale ?? s_builtIn;
         if (info.Verb == "get")
         {
-            await reads.WaitAsync(http, resource.Cache, VersionMatch.Consistent, default, http.RequestAborted);
-            var entry = resource.Cache.Find(info.Namespace, info.Name)
-                ?? throw new ApiStatusException(ApiStatus.NotFound(resource.Definition.GroupResource, info.Name));
+            var entry = await reads.FindAsync(http, resource.Cache, info, VersionMatch.Consistent, default, http.RequestAborted);
             await ObjectResponse.WriteAsync(http, ScaleOf(ApiDocument.Parse(entry.Utf8), definition), StatusCodes.Status200OK);
             return;
         }
@@ -44,17 +42,28 @@ internal sealed class ScaleHandler(ResourceStore store, CacheReads reads) : ISub
             return _ => scale;
         }
 
-        var patch = ApiNode.Parse(await JsonAnswer.ReadBodyAsync(request.Http));
+        var patch = ReadPatch(await JsonAnswer.ReadBodyAsync(request.Http));
         return RequestBody.MediaType(request.Http.Request.ContentType) switch
         {
-            "application/json-patch+json" => current => JsonPatch.TryApply(current.Root, patch, out var result, out var error) && result is ApiObject root
-                ? new ApiDocument(root)
-                : throw ApiStatusException.Create(422, "Invalid", error),
-            "application/merge-patch+json" or "application/strategic-merge-patch+json" =>
-                current => new ApiDocument((ApiObject)MergePatch.Apply(current.Root, patch)),
+            "application/json-patch+json" => current => JsonPatch.TryApply(current.Root, patch, out var result, out var error)
+                ? PatchHandler.Document(result)
+                : throw PatchHandler.Refused(error),
+            "application/merge-patch+json" or "application/strategic-merge-patch+json" => current => PatchHandler.Document(MergePatch.Apply(current.Root, patch)),
             var type => throw new ApiStatusException(ApiStatus.UnsupportedMediaType(
                 type, "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")),
         };
+    }
+
+    private static ApiNode ReadPatch(byte[] body)
+    {
+        try
+        {
+            return ApiNode.Parse(body);
+        }
+        catch (ApiDocumentException e)
+        {
+            throw new ApiStatusException(ApiStatus.BadRequest($"error decoding patch: {e.Message}"));
+        }
     }
 
     private static ApiDocument Scaled(WriteRequest request, ApiDocument? old, ScaleDefinition definition, Func<ApiDocument, ApiDocument> change)
@@ -65,10 +74,12 @@ internal sealed class ScaleHandler(ResourceStore store, CacheReads reads) : ISub
         }
 
         var scale = change(ScaleOf(old, definition));
-        var replicas = scale.Spec?.GetInt64("replicas") ?? 0;
-        if (replicas < 0)
+        var wanted = scale.Spec?["replicas"];
+        if ((wanted is null ? 0 : wanted.AsInt32()) is not ({ } replicas and >= 0))
         {
-            var error = FieldError.Invalid(FieldPath.Of("spec", "replicas"), replicas, "must be greater than or equal to 0");
+            // Also what is no number at all: taken for nothing given, it would end every pod.
+            var problem = wanted!.AsInt32() < 0 ? "must be greater than or equal to 0" : $"must be a whole number up to {int.MaxValue}";
+            var error = FieldError.Invalid(FieldPath.Of("spec", "replicas"), wanted, problem);
             throw new ApiStatusException(ApiStatus.Invalid(new GroupKind("autoscaling", "Scale"), request.Info.Name, [error]));
         }
 
