@@ -13,11 +13,13 @@ public sealed class ApiClient : IApiClient, IDisposable
 {
     private readonly ApiTransport _transport;
     private readonly Func<LeaseTerm?>? _term;
+    private readonly bool _confirmed;
 
-    private ApiClient(ApiTransport transport, Func<LeaseTerm?>? term = null)
+    private ApiClient(ApiTransport transport, Func<LeaseTerm?>? term = null, bool confirmed = false)
     {
         _transport = transport;
         _term = term;
+        _confirmed = confirmed;
     }
 
     /// <summary>A client for the servers and the identity of <paramref name="options"/>; connects on first use.</summary>
@@ -59,7 +61,7 @@ public sealed class ApiClient : IApiClient, IDisposable
         using (body)
         {
             ThrowIfFailed(code, body.Span);
-            return KubernetesList<T>.Read(body.Span);
+            return LenientReader.ReadList<T>(body.Span, options?.OnUnreadable);
         }
     }
 
@@ -75,7 +77,7 @@ public sealed class ApiClient : IApiClient, IDisposable
         }
 
         await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
-        using var watch = new WatchStream<T>(stream);
+        using var watch = new WatchStream<T>(stream, options.OnUnreadable);
         while (await watch.NextAsync(cancellationToken) is { } next)
         {
             yield return next;
@@ -149,21 +151,26 @@ public sealed class ApiClient : IApiClient, IDisposable
     public Task<HttpResponseMessage> SendAsync(HttpMethod method, string pathAndQuery, ReadOnlyMemory<byte>? body, string? contentType, CancellationToken cancellationToken)
     {
         var replayable = method == HttpMethod.Get || method == HttpMethod.Head || method == HttpMethod.Put || method == HttpMethod.Delete;
-        return _transport.OpenAsync(InTerm(new ApiRequest(method, pathAndQuery, body, contentType, replayable)), cancellationToken);
+        var request = new ApiRequest(method, pathAndQuery, body, contentType, replayable) { Confirmed = _confirmed && method == HttpMethod.Get };
+        return _transport.OpenAsync(InTerm(request), cancellationToken);
     }
 
     public IApiClient InTerm(Func<LeaseTerm?> term)
     {
         ArgumentNullException.ThrowIfNull(term);
-        return new ApiClient(_transport, term);
+        return new ApiClient(_transport, term, _confirmed);
     }
+
+    public IApiClient Confirmed() => new ApiClient(_transport, _term, confirmed: true);
+
+    public IApiClient Impatient(TimeSpan attemptTimeout) => new ApiClient(_transport.Impatient(attemptTimeout), _term, _confirmed);
 
     public void Dispose() => _transport.Dispose();
 
     private ApiRequest InTerm(ApiRequest request) =>
         request.Method == HttpMethod.Get || _term?.Invoke() is not { } term ? request : request with { Term = term.ToString() };
 
-    private static ApiRequest Get(string path) => new(HttpMethod.Get, path, null, null, Replayable: true);
+    private ApiRequest Get(string path) => new(HttpMethod.Get, path, null, null, Replayable: true) { Confirmed = _confirmed };
 
     private Task<T> PutAsync<T>(T obj, string? subresource, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<T>

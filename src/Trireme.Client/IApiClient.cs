@@ -70,6 +70,15 @@ public interface IApiClient
     /// <summary>The same API for the work of an elected leader: the server refuses its writes (409) once the term has passed on.</summary>
     /// <param name="term">The term in which the caller acts, asked at each write; null means that it is not elected.</param>
     IApiClient InTerm(Func<LeaseTerm?> term);
+
+    /// <summary>The same API for whoever acts on what is absent: a read that the server answers from a cache which the store did not confirm
+    /// (<see cref="StaleRead"/>) fails as <see cref="ApiUnavailableException"/>.</summary>
+    IApiClient Confirmed();
+
+    /// <summary>The same API for requests that are worth nothing late: a server that has not answered for so long is asked no more, and the next try goes to
+    /// another, over a new connection. The connections are its own, so that one which hangs is replaced without harm to other requests.</summary>
+    /// <param name="attemptTimeout">How long one server may take.</param>
+    IApiClient Impatient(TimeSpan attemptTimeout);
 }
 
 /// <summary>Query of a list or watch.</summary>
@@ -93,7 +102,17 @@ public sealed record ListOptions
 
     /// <summary>After how many seconds the server ends a watch; null leaves it to the server.</summary>
     public int? TimeoutSeconds { get; init; }
+
+    /// <summary>Called for an object that is not as its kind demands; it is left out then. Null makes it fail the list or watch.</summary>
+    public Action<UnreadableObject>? OnUnreadable { get; init; }
 }
+
+/// <summary>An object of a list or watch that is not as its kind demands.</summary>
+/// <param name="Key">Which object.</param>
+/// <param name="ResourceVersion">Its version, or null.</param>
+/// <param name="Event">What the watch said of it; null in a list.</param>
+/// <param name="Cause">What is wrong with it.</param>
+public sealed record UnreadableObject(NamespacedName Key, string? ResourceVersion, WatchEventType? Event, Exception Cause);
 
 /// <summary>How to delete.</summary>
 /// <param name="GracePeriodSeconds">Null leaves it to the object.</param>

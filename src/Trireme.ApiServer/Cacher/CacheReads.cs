@@ -11,7 +11,7 @@ internal sealed class CacheReads(Reflector reflector, ConsistentReads consistent
     /// <summary>How long a request waits for a version that the cache has not reached, as in Kubernetes.</summary>
     private static readonly TimeSpan s_freshnessTimeout = TimeSpan.FromSeconds(3);
 
-    public const string StaleWarning = "299 - \"served from cache: the store did not confirm that this is the newest state\"";
+    public const string StaleWarning = $"299 - \"{StaleRead.Text}\"";
 
     /// <summary>Waits until the cache may answer; marks the answer when the store could not confirm that it is the newest.</summary>
     /// <returns>False when the newest state was asked for and not confirmed: what is there may be shown, but that something is not there may not be said.</returns>

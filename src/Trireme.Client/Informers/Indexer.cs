@@ -6,7 +6,8 @@ namespace Trireme.Client.Informers;
 
 /// <summary>The copy behind an informer: objects by key and by index. Lists are kept as arrays until something they hold changes.</summary>
 /// <remarks>Any thread may read; only the informer's reflector writes.</remarks>
-internal sealed class Indexer<T> : IIndexer<T>
+/// <param name="failed">Told of an object for which an index's function failed: it is there, but not in that index.</param>
+internal sealed class Indexer<T>(Action<string, T, Exception> failed) : IIndexer<T>
     where T : class, IKubernetesObject<T>
 {
     private readonly ConcurrentDictionary<NamespacedName, T> _objects = new();
@@ -46,7 +47,7 @@ internal sealed class Indexer<T> : IIndexer<T>
                 return;
             }
 
-            var index = new Index(keys);
+            var index = new Index(indexName, keys, failed);
             foreach (var (key, obj) in _objects)
             {
                 index.Add(key, obj);
@@ -116,13 +117,13 @@ internal sealed class Indexer<T> : IIndexer<T>
         }
     }
 
-    private sealed class Index(Func<T, IEnumerable<string>> keys)
+    private sealed class Index(string name, Func<T, IEnumerable<string>> keys, Action<string, T, Exception> failed)
     {
         public Bucket Objects { get; } = new();
 
         public void Add(NamespacedName key, T obj)
         {
-            foreach (var value in keys(obj))
+            foreach (var value in KeysOf(obj))
             {
                 Objects.Add(value, key, obj);
             }
@@ -130,9 +131,24 @@ internal sealed class Indexer<T> : IIndexer<T>
 
         public void Remove(NamespacedName key, T obj)
         {
-            foreach (var value in keys(obj))
+            foreach (var value in KeysOf(obj))
             {
                 Objects.Remove(value, key);
+            }
+        }
+
+        private string[] KeysOf(T obj)
+        {
+            try
+            {
+                return [.. keys(obj)];
+            }
+#pragma warning disable CA1031 // one index's bug must not stop the copy
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                failed(name, obj, e);
+                return [];
             }
         }
     }

@@ -11,7 +11,10 @@ internal interface IListWatch<T>
 {
     ResourceInfo Resource { get; }
 
-    Task<KubernetesList<T>> ListAsync(ListOptions options, CancellationToken cancellationToken);
+    /// <param name="options">Selection, version, and what to do with objects that cannot be read.</param>
+    /// <param name="confirmed">Whether the list must be known to be the newest state: see <see cref="IApiClient.Confirmed"/>.</param>
+    /// <param name="cancellationToken">Ends the request.</param>
+    Task<KubernetesList<T>> ListAsync(ListOptions options, bool confirmed, CancellationToken cancellationToken);
 
     IAsyncEnumerable<WatchEvent<T>> WatchAsync(ListOptions options, CancellationToken cancellationToken);
 }
@@ -22,8 +25,8 @@ internal sealed class TypedListWatch<T>(IApiClient client, string? @namespace) :
 {
     public ResourceInfo Resource => T.Resource;
 
-    public Task<KubernetesList<T>> ListAsync(ListOptions options, CancellationToken cancellationToken) =>
-        client.ListAsync<T>(@namespace, options, cancellationToken);
+    public Task<KubernetesList<T>> ListAsync(ListOptions options, bool confirmed, CancellationToken cancellationToken) =>
+        (confirmed ? client.Confirmed() : client).ListAsync<T>(@namespace, options, cancellationToken);
 
     public IAsyncEnumerable<WatchEvent<T>> WatchAsync(ListOptions options, CancellationToken cancellationToken) =>
         client.WatchAsync<T>(@namespace, options, cancellationToken);
@@ -34,11 +37,11 @@ internal sealed class MetadataListWatch(IApiClient client, ResourceInfo resource
 {
     public ResourceInfo Resource => resource;
 
-    public async Task<KubernetesList<PartialObjectMetadata>> ListAsync(ListOptions options, CancellationToken cancellationToken)
+    public async Task<KubernetesList<PartialObjectMetadata>> ListAsync(ListOptions options, bool confirmed, CancellationToken cancellationToken)
     {
-        using var response = await OpenAsync(options, watch: false, cancellationToken);
+        using var response = await OpenAsync(confirmed ? client.Confirmed() : client, options, watch: false, cancellationToken);
         using var body = await PooledBody.ReadAsync(response.Content, cancellationToken);
-        var list = KubernetesList<PartialObjectMetadata>.Read(body.Span);
+        var list = LenientReader.ReadList<PartialObjectMetadata>(body.Span, options.OnUnreadable);
         foreach (var item in list.Items)
         {
             Complete(item);
@@ -49,9 +52,9 @@ internal sealed class MetadataListWatch(IApiClient client, ResourceInfo resource
 
     public async IAsyncEnumerable<WatchEvent<PartialObjectMetadata>> WatchAsync(ListOptions options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var response = await OpenAsync(options, watch: true, cancellationToken);
+        using var response = await OpenAsync(client, options, watch: true, cancellationToken);
         await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
-        using var watch = new WatchStream<PartialObjectMetadata>(stream);
+        using var watch = new WatchStream<PartialObjectMetadata>(stream, options.OnUnreadable);
         while (await watch.NextAsync(cancellationToken) is { } next)
         {
             Complete(next.Object);
@@ -59,9 +62,9 @@ internal sealed class MetadataListWatch(IApiClient client, ResourceInfo resource
         }
     }
 
-    private async Task<HttpResponseMessage> OpenAsync(ListOptions options, bool watch, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> OpenAsync(IApiClient through, ListOptions options, bool watch, CancellationToken cancellationToken)
     {
-        var response = await client.SendAsync(HttpMethod.Get, resource.Path(null) + ApiQuery.Of(options, watch), null, null, cancellationToken);
+        var response = await through.SendAsync(HttpMethod.Get, resource.Path(null) + ApiQuery.Of(options, watch), null, null, cancellationToken);
         if (response.StatusCode == HttpStatusCode.OK)
         {
             return response;

@@ -7,7 +7,7 @@ namespace Trireme.Client.Informers;
 internal sealed class SharedInformer<T> : ISharedInformer<T>, IInformer, IReflectorSink<T>
     where T : class, IKubernetesObject<T>
 {
-    private readonly Indexer<T> _indexer = new();
+    private readonly Indexer<T> _indexer;
     private readonly Reflector<T> _reflector;
     private readonly ILogger _logger;
     private readonly TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -19,6 +19,7 @@ internal sealed class SharedInformer<T> : ISharedInformer<T>, IInformer, IReflec
     public SharedInformer(IListWatch<T> source, ListOptions options, ILogger logger, TimeProvider time, Random random)
     {
         _logger = logger;
+        _indexer = new Indexer<T>((index, obj, e) => logger.LogError(e, "Index {Index} of {Kind} {Key} failed", index, T.Resource.Kind, NamespacedName.Of(obj)));
         _reflector = new Reflector<T>(source, options, this, logger, time, random);
     }
 
@@ -46,11 +47,11 @@ internal sealed class SharedInformer<T> : ISharedInformer<T>, IInformer, IReflec
 
     public Task RunAsync(CancellationToken cancellationToken) => _reflector.RunAsync(cancellationToken);
 
-    void IReflectorSink<T>.Replace(IReadOnlyList<T> objects)
+    void IReflectorSink<T>.Replace(IReadOnlyList<T> objects, IEnumerable<NamespacedName> unreadable)
     {
         lock (_dispatch)
         {
-            var gone = _indexer.Keys().ToHashSet();
+            var gone = _indexer.Keys().Except(unreadable).ToHashSet();
             foreach (var obj in objects)
             {
                 gone.Remove(NamespacedName.Of(obj));
@@ -78,6 +79,14 @@ internal sealed class SharedInformer<T> : ISharedInformer<T>, IInformer, IReflec
             {
                 Put(obj);
             }
+        }
+    }
+
+    void IReflectorSink<T>.Forget(NamespacedName key)
+    {
+        lock (_dispatch)
+        {
+            Remove(key, null);
         }
     }
 

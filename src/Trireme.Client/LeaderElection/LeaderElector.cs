@@ -20,6 +20,10 @@ namespace Trireme.Client.LeaderElection;
 /// </remarks>
 public sealed class LeaderElector(IApiClient client, LeaderElectionOptions options, ILogger logger, TimeProvider time)
 {
+    // A server that hangs, or the connection to it, costs one of the tries that the deadline allows, not the leadership.
+    private const int TriesPerDeadline = 3;
+
+    private readonly IApiClient _client = client.Impatient(options.RenewDeadline / TriesPerDeadline);
     private Lease? _observed;
     private long _observedAt;
     private string? _observedRecord;
@@ -108,11 +112,12 @@ public sealed class LeaderElector(IApiClient client, LeaderElectionOptions optio
     private async Task RenewAsync(Task work, CancellationToken cancellationToken)
     {
         var renewedAt = _observedAt;
+        var period = options.RetryPeriod;
         while (!cancellationToken.IsCancellationRequested && !work.IsCompleted)
         {
             using (var pause = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken))
             {
-                await Task.WhenAny(work, Task.Delay(options.RetryPeriod, time, pause.Token));
+                await Task.WhenAny(work, Task.Delay(period, time, pause.Token));
                 await pause.CancelAsync();
             }
 
@@ -125,8 +130,12 @@ public sealed class LeaderElector(IApiClient client, LeaderElectionOptions optio
             if (left > TimeSpan.Zero && await TryAcquireOrRenewAsync(left, cancellationToken))
             {
                 renewedAt = _observedAt;
+                period = options.RetryPeriod;
                 continue;
             }
+
+            // What is left of the deadline is for trying, not for waiting.
+            period = options.RetryPeriod / 4;
 
             var heldByAnother = Holder is { Length: > 0 } holder && holder != options.Identity;
             if (heldByAnother || time.GetElapsedTime(renewedAt) >= options.RenewDeadline)
@@ -185,15 +194,15 @@ public sealed class LeaderElector(IApiClient client, LeaderElectionOptions optio
         var began = time.GetTimestamp();
         if (_isLeader && _observed is { } known && known.Spec?.HolderIdentity == options.Identity)
         {
-            Observe(await client.UpdateAsync(Record(known), cancellationToken), began);
+            Observe(await _client.UpdateAsync(Record(known), cancellationToken), began);
             return true;
         }
 
         // 2. See who holds it.
-        var lease = await client.FindAsync<Lease>(options.Namespace, options.Name, cancellationToken);
+        var lease = await _client.FindAsync<Lease>(options.Namespace, options.Name, cancellationToken);
         if (lease is null)
         {
-            Observe(await client.CreateAsync(Record(null), cancellationToken), began);
+            Observe(await _client.CreateAsync(Record(null), cancellationToken), began);
             return true;
         }
 
@@ -211,7 +220,7 @@ public sealed class LeaderElector(IApiClient client, LeaderElectionOptions optio
 
         // 4. Take it; the resourceVersion lets only one candidate succeed.
         began = time.GetTimestamp();
-        Observe(await client.UpdateAsync(Record(lease), cancellationToken), began);
+        Observe(await _client.UpdateAsync(Record(lease), cancellationToken), began);
         return true;
     }
 
@@ -262,7 +271,7 @@ public sealed class LeaderElector(IApiClient client, LeaderElectionOptions optio
             lease.Spec.LeaseDurationSeconds = 1;
             lease.Spec.RenewTime = time.GetUtcNow();
             lease.Spec.AcquireTime = lease.Spec.RenewTime;
-            Observe(await client.UpdateAsync(lease, timeout.Token), time.GetTimestamp());
+            Observe(await _client.UpdateAsync(lease, timeout.Token), time.GetTimestamp());
             logger.LogInformation("Released leadership of {Lease}", options.Name);
         }
         catch (Exception e) when (e is ApiException or ApiUnavailableException or OperationCanceledException)

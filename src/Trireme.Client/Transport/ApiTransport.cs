@@ -16,13 +16,17 @@ internal readonly record struct ApiRequest(HttpMethod Method, string PathAndQuer
 {
     /// <summary>The term of leadership in which it is made; null for one that is not elected.</summary>
     public string? Term { get; init; }
+
+    /// <summary>Whether an answer of which the store did not confirm that it is the newest state is none.</summary>
+    public bool Confirmed { get; init; }
 }
 
 /// <summary>Sends requests to the server in use and fails over to the next.</summary>
 /// <remarks>
 /// 1. The server that answered last gets the request. 2. If no connection comes about, or the request may be replayed and its answer
 /// was lost, the next server gets it at once; after a whole round there is a short pause and one more round. 3. 429 and 503 with
-/// Retry-After are waited out a few times. 4. What remains is <see cref="ApiUnavailableException"/>.
+/// Retry-After are waited out a few times. 4. A server that answers 503 or 504, as one does that has lost its store, keeps this request but gets no further one
+/// while there is another server. 5. What remains is <see cref="ApiUnavailableException"/>.
 /// </remarks>
 internal sealed class ApiTransport : IDisposable
 {
@@ -33,17 +37,29 @@ internal sealed class ApiTransport : IDisposable
     private readonly EndpointSet _endpoints;
     private readonly ConnectionPool _connections;
     private readonly TimeProvider _time;
+    private readonly ApiClientOptions _options;
     private readonly ILogger _logger;
-    private readonly TimeSpan _requestTimeout;
+    private readonly TimeSpan? _attemptTimeout;
     private readonly string _userAgent;
 
-    public ApiTransport(ApiClientOptions options, ILogger logger, TimeProvider time, string userAgent)
+    private readonly Lock _lock = new();
+
+    // Guarded by _lock. They live as long as this one.
+    private readonly List<ApiTransport> _impatient = [];
+
+    /// <param name="options">Servers and credentials.</param>
+    /// <param name="logger">Failovers are logged at debug level.</param>
+    /// <param name="time">Timeouts and pauses.</param>
+    /// <param name="userAgent">What the servers are told.</param>
+    /// <param name="attemptTimeout">How long one server may take; null for as long as the request has.</param>
+    public ApiTransport(ApiClientOptions options, ILogger logger, TimeProvider time, string userAgent, TimeSpan? attemptTimeout = null)
     {
         _endpoints = new EndpointSet(options.Servers);
         _connections = new ConnectionPool(options, time, logger);
         _time = time;
         _logger = logger;
-        _requestTimeout = options.RequestTimeout;
+        _options = options;
+        _attemptTimeout = attemptTimeout;
         _userAgent = userAgent;
     }
 
@@ -51,7 +67,7 @@ internal sealed class ApiTransport : IDisposable
     /// <returns>The answer, and whether an earlier try may have been carried out too.</returns>
     public async Task<(HttpStatusCode Code, PooledBody Body, bool Ambiguous)> ExchangeAsync(ApiRequest request, CancellationToken cancellationToken)
     {
-        using var timeout = new CancellationTokenSource(_requestTimeout, _time);
+        using var timeout = new CancellationTokenSource(_options.RequestTimeout, _time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         return await SendAsync(request, static async (response, token) => (response.StatusCode, await PooledBody.ReadAsync(response.Content, token)), linked.Token, cancellationToken);
     }
@@ -59,18 +75,38 @@ internal sealed class ApiTransport : IDisposable
     /// <summary>Sends and returns as soon as the headers are there; the body is the caller's to read, without limit of time.</summary>
     public async Task<HttpResponseMessage> OpenAsync(ApiRequest request, CancellationToken cancellationToken)
     {
-        using var timeout = new CancellationTokenSource(_requestTimeout, _time);
+        using var timeout = new CancellationTokenSource(_options.RequestTimeout, _time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, timeout.Token);
         var (_, response, _) = await SendAsync<HttpResponseMessage>(request, null, linked.Token, cancellationToken);
         return response;
     }
 
-    public void Dispose() => _connections.Dispose();
+    /// <summary>Another one to the same servers; see <see cref="IApiClient.Impatient"/>.</summary>
+    public ApiTransport Impatient(TimeSpan attemptTimeout)
+    {
+        var impatient = new ApiTransport(_options, _logger, _time, _userAgent, attemptTimeout);
+        lock (_lock)
+        {
+            _impatient.Add(impatient);
+        }
+
+        return impatient;
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _impatient.ForEach(i => i.Dispose());
+        }
+
+        _connections.Dispose();
+    }
 
     private async Task<(HttpStatusCode Code, T Result, bool Ambiguous)> SendAsync<T>(
         ApiRequest request,
         Func<HttpResponseMessage, CancellationToken, Task<(HttpStatusCode, T)>>? read,
-        CancellationToken attemptToken,
+        CancellationToken requestToken,
         CancellationToken callerToken)
         where T : class
     {
@@ -82,16 +118,34 @@ internal sealed class ApiTransport : IDisposable
             var endpoint = _endpoints.Current;
             HttpResponseMessage? response = null;
             var keep = false;
+            var (invoker, authorization) = _connections.Get();
+            using var patience = _attemptTimeout is { } limit ? new CancellationTokenSource(limit, _time) : null;
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(requestToken, patience?.Token ?? CancellationToken.None);
             try
             {
-                var (invoker, authorization) = _connections.Get();
                 using var message = Message(endpoint, request, authorization);
-                response = await invoker.SendAsync(message, attemptToken);
+                response = await invoker.SendAsync(message, either.Token);
                 if (throttles < MaxThrottles && RetryAfter(response) is { } wait)
                 {
                     throttles++;
                     attempt--;
-                    await Task.Delay(wait, _time, attemptToken);
+                    await Task.Delay(wait, _time, requestToken);
+                    continue;
+                }
+
+                if (response.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout)
+                {
+                    _endpoints.ReportFailure(endpoint);
+                }
+
+                if (request.Confirmed && IsUnconfirmed(response))
+                {
+                    _endpoints.ReportFailure(endpoint);
+                    if (attempt >= _endpoints.Count)
+                    {
+                        throw new ApiUnavailableException($"{request.Method} {request.PathAndQuery} at {endpoint.Authority}: {StaleRead.Text}");
+                    }
+
                     continue;
                 }
 
@@ -101,15 +155,21 @@ internal sealed class ApiTransport : IDisposable
                     return (response.StatusCode, (T)(object)response, ambiguous);
                 }
 
-                var (code, result) = await read(response, attemptToken);
+                var (code, result) = await read(response, either.Token);
                 return (code, result, ambiguous);
             }
             catch (Exception e) when (!callerToken.IsCancellationRequested && IsTransportFailure(e))
             {
                 _endpoints.ReportFailure(endpoint);
+                if (patience?.IsCancellationRequested == true)
+                {
+                    // The connection may hang, or lead through a balancer to a server that does.
+                    _connections.Replace(invoker);
+                }
+
                 var unsent = IsConnectFailure(e);
                 ambiguous |= !unsent;
-                if (attempt >= maxAttempts || attemptToken.IsCancellationRequested || !(unsent || request.Replayable))
+                if (attempt >= maxAttempts || requestToken.IsCancellationRequested || !(unsent || request.Replayable))
                 {
                     throw new ApiUnavailableException($"{request.Method} {request.PathAndQuery} at {endpoint.Authority}: {Reason(e)}", e);
                 }
@@ -126,16 +186,16 @@ internal sealed class ApiTransport : IDisposable
 
             if (attempt % _endpoints.Count == 0)
             {
-                await PauseAsync(attemptToken, callerToken);
+                await PauseAsync(requestToken, callerToken);
             }
         }
     }
 
-    private async Task PauseAsync(CancellationToken attemptToken, CancellationToken callerToken)
+    private async Task PauseAsync(CancellationToken requestToken, CancellationToken callerToken)
     {
         try
         {
-            await Task.Delay(_roundPause, _time, attemptToken);
+            await Task.Delay(_roundPause, _time, requestToken);
         }
         catch (OperationCanceledException e) when (!callerToken.IsCancellationRequested)
         {
@@ -167,6 +227,9 @@ internal sealed class ApiTransport : IDisposable
 
         return message;
     }
+
+    private static bool IsUnconfirmed(HttpResponseMessage response) =>
+        response.Headers.NonValidated.TryGetValues("Warning", out var warnings) && warnings.Any(w => w.Contains(StaleRead.Text, StringComparison.Ordinal));
 
     private TimeSpan? RetryAfter(HttpResponseMessage response)
     {

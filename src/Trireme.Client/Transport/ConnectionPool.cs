@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Net.Security;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.Logging;
 using Trireme.Client.Configuration;
@@ -7,7 +8,7 @@ using Trireme.Client.Configuration;
 namespace Trireme.Client.Transport;
 
 /// <summary>Connections to the servers under the newest credentials: files are looked at every few seconds, and a replaced one starts a new generation of connections.</summary>
-/// <remarks>Requests under way, watches too, finish on the connections they began on.</remarks>
+/// <remarks>Requests under way, watches too, finish on the connections they began on, and so does one that was just about to be sent.</remarks>
 internal sealed class ConnectionPool : IDisposable
 {
     private static readonly TimeSpan _recheck = TimeSpan.FromSeconds(5);
@@ -16,10 +17,16 @@ internal sealed class ConnectionPool : IDisposable
     private static readonly TimeSpan _pingDelay = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan _pingTimeout = TimeSpan.FromSeconds(3);
 
+    // A request that took the old connections before they were replaced has long been sent by then.
+    private static readonly TimeSpan _farewell = TimeSpan.FromMinutes(1);
+
     private readonly ApiClientOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly CancellationTokenSource _disposed = new();
     private readonly Lock _lock = new();
+
+    // Guarded by _lock.
     private HttpMessageInvoker _invoker;
     private (DateTime Authority, DateTime Certificate, DateTime Key, DateTime Token) _versions;
     private AuthenticationHeaderValue? _authorization;
@@ -51,7 +58,50 @@ internal sealed class ConnectionPool : IDisposable
         }
     }
 
-    public void Dispose() => _invoker.Dispose();
+    /// <summary>Opens new connections in place of those on which an answer did not come; those of another generation stay.</summary>
+    public void Replace(HttpMessageInvoker silent)
+    {
+        lock (_lock)
+        {
+            if (_disposed.IsCancellationRequested || !ReferenceEquals(_invoker, silent))
+            {
+                return;
+            }
+
+            try
+            {
+                Renew();
+            }
+            catch (Exception e) when (IsUnreadable(e))
+            {
+                _logger.LogWarning(e, "Client credentials could not be read, staying with the connections that there are");
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _disposed.Cancel();
+        lock (_lock)
+        {
+            _invoker.Dispose();
+            _disposed.Dispose();
+        }
+    }
+
+    /// <summary>The caller holds the lock.</summary>
+    private void Renew()
+    {
+        var old = _invoker;
+        _invoker = Open();
+        _ = RetireAsync(old);
+    }
+
+    private async Task RetireAsync(HttpMessageInvoker old)
+    {
+        await Task.Delay(_farewell, _time, _disposed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        old.Dispose();
+    }
 
     private void Reload()
     {
@@ -66,20 +116,20 @@ internal sealed class ConnectionPool : IDisposable
             _authorization = ReadToken();
             if ((versions.Authority, versions.Certificate, versions.Key) != (_versions.Authority, _versions.Certificate, _versions.Key))
             {
-                var old = _invoker;
-                _invoker = Open();
-                old.Dispose();
+                Renew();
                 _logger.LogInformation("Client credentials were replaced, new connections use them");
             }
 
             _versions = versions;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException)
+        catch (Exception e) when (IsUnreadable(e))
         {
             // Half-written files: certificate and key are replaced one after the other. The next check sees both.
             _logger.LogWarning(e, "Client credentials could not be read, staying with the previous ones");
         }
     }
+
+    private static bool IsUnreadable(Exception e) => e is IOException or UnauthorizedAccessException or CryptographicException;
 
     private (DateTime Authority, DateTime Certificate, DateTime Key, DateTime Token) Versions() => (
         _options.CertificateAuthority?.Version ?? default,

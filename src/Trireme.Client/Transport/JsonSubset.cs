@@ -1,14 +1,17 @@
 using System.Text.Json;
+using Trireme.Api.Documents;
 
 namespace Trireme.Client.Transport;
 
 /// <summary>Whether one JSON value holds everything that another one says; what it says beyond that does not matter.</summary>
 internal static class JsonSubset
 {
+    private static readonly JsonDocumentOptions _deep = new() { MaxDepth = JsonDepth.Read };
+
     public static bool Contains(ReadOnlyMemory<byte> whole, ReadOnlyMemory<byte> part)
     {
-        using var wholeDocument = JsonDocument.Parse(whole);
-        using var partDocument = JsonDocument.Parse(part);
+        using var wholeDocument = JsonDocument.Parse(whole, _deep);
+        using var partDocument = JsonDocument.Parse(part, _deep);
         return Contains(wholeDocument.RootElement, partDocument.RootElement);
     }
 

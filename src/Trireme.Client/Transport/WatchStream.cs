@@ -1,12 +1,13 @@
 using System.Buffers;
 using System.Net;
 using System.Text.Json;
+using Trireme.Api.Documents;
 using Trireme.Api.Models;
 
 namespace Trireme.Client.Transport;
 
 /// <summary>Splits a watch response into its events: one JSON object per line, parsed in place.</summary>
-internal sealed class WatchStream<T>(Stream stream) : IDisposable
+internal sealed class WatchStream<T>(Stream stream, Action<UnreadableObject>? unreadable) : IDisposable
     where T : class, IKubernetesObject<T>
 {
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(32768);
@@ -28,9 +29,9 @@ internal sealed class WatchStream<T>(Stream stream) : IDisposable
             {
                 var line = _buffer.AsSpan(_start, _scanned + newline - _start);
                 _start = _scanned = _scanned + newline + 1;
-                if (line.TrimEnd((byte)'\r').Length > 0)
+                if (line.TrimEnd((byte)'\r').Length > 0 && Parse(line) is { } next)
                 {
-                    return Parse(line);
+                    return next;
                 }
 
                 continue;
@@ -67,9 +68,10 @@ internal sealed class WatchStream<T>(Stream stream) : IDisposable
         }
     }
 
-    private static WatchEvent<T> Parse(ReadOnlySpan<byte> line)
+    /// <summary>The event of a line; null if its object cannot be read, which is told.</summary>
+    private WatchEvent<T>? Parse(ReadOnlySpan<byte> line)
     {
-        var reader = new Utf8JsonReader(line);
+        var reader = new Utf8JsonReader(line, new JsonReaderOptions { MaxDepth = JsonDepth.Read });
         WatchEventType? type = null;
         var error = false;
         ReadOnlySpan<byte> body = default;
@@ -105,9 +107,12 @@ internal sealed class WatchStream<T>(Stream stream) : IDisposable
             throw status.Status.Code > 0 ? new ApiException((HttpStatusCode)status.Status.Code, status.Status) : status;
         }
 
-        return type is { } known && !body.IsEmpty
-            ? new WatchEvent<T>(known, ModelJson.Read<T>(body))
-            : throw new JsonException($"Watch of {T.Resource.Plural} sent an event of unknown type");
+        if (type is not { } known || body.IsEmpty)
+        {
+            throw new JsonException($"Watch of {T.Resource.Plural} sent an event of unknown type");
+        }
+
+        return LenientReader.ReadObject<T>(body, known, unreadable) is { } obj ? new WatchEvent<T>(known, obj) : null;
     }
 
     private void MakeRoom()

@@ -1,9 +1,13 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Trireme.Api;
+using Trireme.Api.Models;
 using Trireme.Api.Models.Coordination.V1;
 using Trireme.Api.Models.Meta.V1;
+using Trireme.Client.Configuration;
 using Trireme.Client.LeaderElection;
+using Trireme.Client.Tests.Transport;
+using Trireme.TestKit;
 using Trireme.TestKit.Client;
 
 namespace Trireme.Client.Tests.LeaderElection;
@@ -121,6 +125,55 @@ public sealed class LeaderElectorTests
         await using var a = Candidate("a", fail: true);
 
         await UntilAsync(() => a.Terms >= 2);
+    }
+
+    [Fact]
+    public async Task A_server_that_hangs_costs_a_renewal_and_not_the_leadership()
+    {
+        var lease = Held("nobody", _time.GetUtcNow());
+        lease.Spec!.HolderIdentity = "";
+        lease.Metadata.ResourceVersion = "1";
+        var (version, stuck) = (1, "");
+        await using var server = await TestServer.StartAsync(async http =>
+        {
+            if (http.Connection.Id == Volatile.Read(ref stuck))
+            {
+                await Task.Delay(Timeout.Infinite, http.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                return;
+            }
+
+            if (http.Request.Method == "PUT")
+            {
+                using var body = new MemoryStream();
+                await http.Request.Body.CopyToAsync(body);
+                lease = ModelJson.Read<Lease>(body.ToArray());
+                lease.Metadata.ResourceVersion = $"{Interlocked.Increment(ref version)}";
+
+                // Renewed twice over this connection, which from now on is silent.
+                if (version == 3)
+                {
+                    Volatile.Write(ref stuck, http.Connection.Id);
+                }
+            }
+
+            await http.Response.Body.WriteAsync(ModelJson.ToUtf8(lease));
+        });
+        using var client = ApiClient.Create(new ApiClientOptions { Servers = [server.Url] }, NullLoggerFactory.Instance, TimeProvider.System, "test");
+        using var stop = new CancellationTokenSource();
+        var terms = 0;
+        var elector = new LeaderElector(client, new LeaderElectionOptions { Name = "test", Identity = "a" }, NullLogger.Instance, TimeProvider.System);
+        var running = elector.RunAsync(
+            async token =>
+            {
+                terms++;
+                await Task.Delay(Timeout.Infinite, token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            },
+            stop.Token);
+
+        await Eventually.HoldsAsync(() => Volatile.Read(ref version) >= 5, "renewals go on over another connection");
+        Assert.Equal(1, terms);
+        await stop.CancelAsync();
+        await running;
     }
 
     private static Lease Held(string holder, DateTimeOffset renewed) => new()

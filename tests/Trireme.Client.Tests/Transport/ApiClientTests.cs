@@ -259,6 +259,73 @@ public sealed class ApiClientTests
         }
     }
 
+    [Theory]
+    [InlineData(503)]
+    [InlineData(504)]
+    public async Task A_server_that_has_lost_its_store_is_left_for_another(int code)
+    {
+        await using var useless = await TestServer.StartAsync(http => AnswerAsync(http, code, new Status { Kind = "Status", Code = code }));
+        await using var server = await TestServer.StartAsync(http => AnswerAsync(http, 200, Map("a")));
+        using var client = Client(useless.Url, server.Url);
+
+        await Assert.ThrowsAsync<ApiException>(() => client.UpdateAsync(Map("a"), Stop));
+        await client.UpdateAsync(Map("a"), Stop);
+
+        Assert.Single(useless.Seen);
+    }
+
+    [Fact]
+    public async Task A_read_that_must_be_confirmed_is_not_answered_from_a_cache_that_the_store_did_not_confirm()
+    {
+        Task AnswerStaleAsync(HttpContext http)
+        {
+            http.Response.Headers.Append("Warning", "299 - \"v1 is old\"");
+            http.Response.Headers.Append("Warning", $"299 - \"{StaleRead.Text}\"");
+            return AnswerAsync(http, 200, Map("old"));
+        }
+
+        await using var cut = await TestServer.StartAsync(AnswerStaleAsync);
+        await using var server = await TestServer.StartAsync(http => AnswerAsync(http, 200, Map("new")));
+        using var alone = Client(cut.Url);
+        using var both = Client(cut.Url, server.Url);
+
+        Assert.Equal("old", (await alone.FindAsync<ConfigMap>("default", "a", Stop))!.Metadata.Name);
+        await Assert.ThrowsAsync<ApiUnavailableException>(() => alone.Confirmed().FindAsync<ConfigMap>("default", "a", Stop));
+        await Assert.ThrowsAsync<ApiUnavailableException>(() => alone.Confirmed().ListAsync<ConfigMap>("default", null, Stop));
+        await Assert.ThrowsAsync<ApiUnavailableException>(() => alone.Confirmed().SendAsync(HttpMethod.Get, "/api/v1/namespaces/default/configmaps", null, null, Stop));
+        await alone.Confirmed().UpdateAsync(Map("a"), Stop);
+        Assert.Equal("new", (await both.Confirmed().FindAsync<ConfigMap>("default", "a", Stop))!.Metadata.Name);
+    }
+
+    [Fact]
+    public async Task An_impatient_request_leaves_a_server_that_hangs_for_the_next_one_and_a_connection_that_hangs_for_a_new_one()
+    {
+        var stuck = "";
+        async Task HangOnTheFirstConnectionAsync(HttpContext http)
+        {
+            if ((Interlocked.CompareExchange(ref stuck, http.Connection.Id, "") is var first && first.Length == 0) || first == http.Connection.Id)
+            {
+                await HangAsync(http);
+            }
+            else
+            {
+                await AnswerAsync(http, 200, Map("a"));
+            }
+        }
+
+        await using var hung = await TestServer.StartAsync(HangAsync);
+        await using var server = await TestServer.StartAsync(http => AnswerAsync(http, 200, Map("a")));
+        await using var balanced = await TestServer.StartAsync(HangOnTheFirstConnectionAsync);
+        using var two = Client(hung.Url, server.Url);
+        using var one = Client(balanced.Url);
+
+        await two.Impatient(TimeSpan.FromMilliseconds(200)).UpdateAsync(Map("a"), Stop);
+        await one.Impatient(TimeSpan.FromMilliseconds(200)).UpdateAsync(Map("a"), Stop);
+    }
+
+    private static Task HangAsync(HttpContext http) =>
+        Task.Delay(Timeout.Infinite, http.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+
     private static ApiClient Client(params Uri[] servers) =>
         ApiClient.Create(new ApiClientOptions { Servers = servers }, NullLoggerFactory.Instance, TimeProvider.System, "test");
 

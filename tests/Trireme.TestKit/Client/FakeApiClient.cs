@@ -23,11 +23,18 @@ public sealed record FakeRequest(string Verb, string Resource, string? Subresour
 /// It neither validates nor defaults nor authorizes. A strategic merge patch merges lists by the usual keys only. Thread-safe.
 /// <see cref="Requests"/> shows what was asked, <see cref="Intercept"/> lets a test refuse or break a request.
 /// </remarks>
-public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
+public sealed class FakeApiClient : IApiClient
 {
-    private readonly FakeStore _store = new(time ?? TimeProvider.System);
+    private readonly FakeStore _store;
     private readonly List<FakeRequest> _requests = [];
-    private readonly Dictionary<Type, Action<object>> _computed = [];
+    private readonly Dictionary<Type, Action<object>> _computed;
+
+    // Whose reads must be confirmed; null for the fake itself.
+    private readonly FakeApiClient? _confirmedViewOf;
+
+    public FakeApiClient(TimeProvider? time = null) => (_store, _computed) = (new FakeStore(time ?? TimeProvider.System), []);
+
+    private FakeApiClient(FakeApiClient whole) => (_store, _computed, _confirmedViewOf) = (whole._store, whole._computed, whole);
 
     /// <summary>Called before each request; an exception that it returns is thrown to the caller.</summary>
     public Func<FakeRequest, Exception?>? Intercept { get; set; }
@@ -49,6 +56,9 @@ public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
         }
     }
 
+    /// <summary>While true no read is confirmed by the store: those that must be fail.</summary>
+    public bool Unconfirmed { get; set; }
+
     /// <summary>All requests so far, in order.</summary>
     public IReadOnlyList<FakeRequest> Requests
     {
@@ -63,6 +73,11 @@ public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
 
     /// <summary>Terms are the real server's business.</summary>
     public IApiClient InTerm(Func<LeaseTerm?> term) => this;
+
+    public IApiClient Confirmed() => _confirmedViewOf is null ? new FakeApiClient(this) : this;
+
+    /// <summary>Whoever hangs here hangs for all.</summary>
+    public IApiClient Impatient(TimeSpan attemptTimeout) => this;
 
     public IEnumerable<FakeRequest> Writes => Requests.Where(r => r.IsWrite);
 
@@ -213,6 +228,17 @@ public sealed class FakeApiClient(TimeProvider? time = null) : IApiClient
 
     private void Check(FakeRequest request)
     {
+        if (_confirmedViewOf is { } whole)
+        {
+            whole.Check(request);
+            if (whole.Unconfirmed && !request.IsWrite)
+            {
+                throw new ApiUnavailableException(StaleRead.Text);
+            }
+
+            return;
+        }
+
         lock (_requests)
         {
             _requests.Add(request);
