@@ -41,12 +41,12 @@ public sealed class TokenStore(IApiClient client)
     public async Task<bool> DeleteAsync(string id, CancellationToken cancellationToken)
     {
         var name = "bootstrap-token-" + id;
-        if (await client.FindAsync<Secret>(JoinMaterial.System, name, cancellationToken) is null)
+        if (await client.FindAsync<Secret>(JoinMaterial.System, name, cancellationToken) is not { } token)
         {
             return false;
         }
 
-        await client.DeleteAsync<Secret>(JoinMaterial.System, name, null, cancellationToken);
+        await client.DeleteAsync<Secret>(JoinMaterial.System, name, new DeleteRequest(PreconditionUid: token.Metadata.Uid), cancellationToken);
         return true;
     }
 

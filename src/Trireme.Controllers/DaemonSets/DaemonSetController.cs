@@ -214,7 +214,7 @@ public sealed class DaemonSetController : Controller
         var idle = history.Where(r => r != current && !inUse.Contains(r.Metadata.Labels?.GetValueOrDefault(HashLabel))).ToList();
         foreach (var old in idle.Take(Math.Max(0, idle.Count - (set.Spec!.RevisionHistoryLimit ?? 10))))
         {
-            await Client.DeleteAsync<ControllerRevision>(old.Metadata.Namespace, old.Metadata.Name!, null, cancellationToken);
+            await Client.DeleteAsync<ControllerRevision>(old.Metadata.Namespace, old.Metadata.Name!, new DeleteRequest(PreconditionUid: old.Metadata.Uid), cancellationToken);
         }
     }
 

@@ -90,7 +90,7 @@ public sealed class EndpointSliceController : Controller
 
     private async Task DeleteAsync(NamespacedName key, EndpointSlice slice, CancellationToken cancellationToken)
     {
-        await Client.DeleteAsync<EndpointSlice>(slice.Metadata.Namespace, slice.Metadata.Name!, null, cancellationToken);
+        await Client.DeleteAsync<EndpointSlice>(slice.Metadata.Namespace, slice.Metadata.Name!, new DeleteRequest(PreconditionUid: slice.Metadata.Uid), cancellationToken);
         _tracker.Deleted(key, slice);
     }
 

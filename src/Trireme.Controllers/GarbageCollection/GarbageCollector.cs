@@ -344,7 +344,8 @@ public sealed class GarbageCollector : IController
         private async Task<PartialObjectMetadata?> FetchAsync(ObjectLocation location, CancellationToken cancellationToken)
         {
             var path = location.Resource!.Path(location.Key.Namespace, location.Key.Name);
-            using var response = await _client.SendAsync(HttpMethod.Get, path, null, null, cancellationToken);
+            // An owner that an old cache does not show may well exist.
+            using var response = await _client.Confirmed().SendAsync(HttpMethod.Get, path, null, null, cancellationToken);
             var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
             return response.StatusCode switch
             {

@@ -113,7 +113,8 @@ public sealed class NamespaceController : Controller
 
     private async Task<List<PartialObjectMetadata>> ListAsync(string name, ResourceInfo resource, CancellationToken cancellationToken)
     {
-        using var response = await Client.SendAsync(HttpMethod.Get, resource.Path(name), null, null, cancellationToken);
+        // What an old cache does not show would outlive its namespace.
+        using var response = await Client.Confirmed().SendAsync(HttpMethod.Get, resource.Path(name), null, null, cancellationToken);
         var body = await response.Content.ReadAsByteArrayAsync(cancellationToken);
         return response.StatusCode switch
         {

@@ -111,7 +111,7 @@ public sealed class PodGcController : Controller
             }
 
             // The cache may be behind; the API has the last word.
-            if (await Client.FindAsync<Node>(null, node, cancellationToken) is null)
+            if (await Client.Confirmed().FindAsync<Node>(null, node, cancellationToken) is null)
             {
                 gone.Add(node);
             }

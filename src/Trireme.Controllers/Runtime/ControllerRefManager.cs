@@ -64,7 +64,7 @@ public sealed class ControllerRefManager(IApiClient client)
             }
 
             // The cache may be old: an owner that is gone or going must not adopt what its deletion has just orphaned.
-            alive ??= await client.FindAsync<TOwner>(owner.Metadata.Namespace, owner.Metadata.Name!, cancellationToken) is { } fresh
+            alive ??= await client.Confirmed().FindAsync<TOwner>(owner.Metadata.Namespace, owner.Metadata.Name!, cancellationToken) is { } fresh
                 && fresh.Metadata.Uid == owner.Metadata.Uid && fresh.Metadata.DeletionTimestamp is null;
             if (alive == true && await AdoptAsync(owner, orphan, cancellationToken) is { } adopted)
             {
