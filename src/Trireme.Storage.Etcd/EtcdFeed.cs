@@ -94,7 +94,7 @@ internal sealed partial class EtcdFeed(
             {
                 throw new ObjectDisposedException(nameof(EtcdStore));
             }
-            catch (Exception e) when (e is StoreUnavailableException or Grpc.Core.RpcException)
+            catch (StoreUnavailableException)
             {
                 // A watch outlives the loss of every member. The pause is not cancelled, so that stopping takes one way only.
                 await Task.Delay(s_pause, timeProvider, CancellationToken.None).ConfigureAwait(false);

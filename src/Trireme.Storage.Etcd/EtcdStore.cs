@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -12,7 +11,7 @@ namespace Trireme.Storage.Etcd;
 /// <summary>The store in an etcd cluster (3.4 or newer).</summary>
 /// <remarks>
 /// Any member serves any call: <see cref="MemberPool"/> holds the one in use, <see cref="FailoverCaller"/> repeats what it did not answer on
-/// another, <see cref="CommitLanes"/> makes that safe for commits, <see cref="EtcdFeed"/> turns one watch of the whole cluster into any number of
+/// another, <see cref="Committer"/> makes that safe for commits, <see cref="EtcdFeed"/> turns one watch of the whole cluster into any number of
 /// watches here. Nothing connects before the first call.
 /// </remarks>
 public sealed class EtcdStore : IRevisionedStore
@@ -27,9 +26,10 @@ public sealed class EtcdStore : IRevisionedStore
     private readonly CoalescedRead<long> _revision;
     private readonly EtcdFeed _feed;
     private readonly CommitLanes _lanes = new();
+    private readonly Committer _committer;
     private readonly LaneSweeper _sweeper;
     private readonly SemaphoreSlim _commits;
-    private readonly TimeSpan _totalTimeout;
+    private readonly EtcdOptions _options;
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
     private Task? _sweeping;
@@ -46,9 +46,10 @@ public sealed class EtcdStore : IRevisionedStore
         _caller = new FailoverCaller(_pool, options, timeProvider);
         _reader = new RangeReader(_caller, _keys, Saw);
         _revision = new CoalescedRead<long>(() => ReadRevisionAsync(_stop.Token));
+        _committer = new Committer(_caller, _keys, _lanes, Saw);
         _sweeper = new LaneSweeper(_caller, _lanes, timeProvider, logger);
         _commits = new SemaphoreSlim(options.MaxInFlightCommits);
-        _totalTimeout = options.TotalTimeout;
+        _options = options;
         _feed = new EtcdFeed(
             () => new WatchFollower(_pool, _keys, options, timeProvider, () => Volatile.Read(ref _newestSeen)),
             async cancellationToken => new Revision(await ReadRevisionAsync(cancellationToken).ConfigureAwait(false)),
@@ -81,25 +82,16 @@ public sealed class EtcdStore : IRevisionedStore
         transaction.ThrowIfInvalid();
         ThrowIfDisposed();
         EnsureSweeping();
-        if (!await _commits.WaitAsync(_totalTimeout, cancellationToken).ConfigureAwait(false))
+        var patience = _pool.IsLost ? _options.ProbeTimeout : _options.TotalTimeout;
+        if (!await _commits.WaitAsync(patience, cancellationToken).ConfigureAwait(false))
         {
             throw new StoreUnavailableException(
-                $"etcd did not answer earlier commits within {_totalTimeout.TotalSeconds} s", mayHaveApplied: false);
+                $"etcd did not answer earlier commits within {patience.TotalSeconds} s", mayHaveApplied: false);
         }
 
         try
         {
-            return await CommitOnLaneAsync(transaction, cancellationToken).ConfigureAwait(false);
-        }
-        catch (RpcException e) when (EtcdErrors.IsOutOfSpace(e) && transaction.Operations.All(o => o.Value is null))
-        {
-            return await DeleteWithoutSpaceAsync(transaction, cancellationToken).ConfigureAwait(false);
-        }
-        catch (RpcException e)
-        {
-            throw EtcdErrors.Judge(e) == EtcdVerdict.TooLarge
-                ? new StoreRequestTooLargeException(e.Status.Detail, e)
-                : new StoreUnavailableException($"etcd refused: {e.Status.Detail}", mayHaveApplied: false, e);
+            return await _committer.CommitAsync(transaction, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -146,7 +138,7 @@ public sealed class EtcdStore : IRevisionedStore
         }
         catch (RpcException e)
         {
-            throw new StoreUnavailableException($"etcd refused: {e.Status.Detail}", mayHaveApplied: false, e);
+            throw EtcdErrors.Refused(e, mayHaveApplied: false);
         }
 
         InterlockedMax(ref _compacted, revision.Value);
@@ -184,101 +176,21 @@ public sealed class EtcdStore : IRevisionedStore
         _stop.Dispose();
     }
 
-    private async ValueTask<CommitResult> CommitOnLaneAsync(Transaction transaction, CancellationToken cancellationToken)
-    {
-        // Not given back when there is no answer: a late attempt may still change the marker.
-        var lane = _lanes.Rent();
-        while (true)
-        {
-            lane.NewTicket();
-            TxnResponse response;
-            try
-            {
-                response = await _caller.CallAsync(
-                    CreateRequest(transaction, lane),
-                    static (channel, request, options) => channel.Kv.TxnAsync(request, options),
-                    cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is RpcException or StoreUnavailableException { MayHaveApplied: false })
-            {
-                _lanes.Return(lane);
-                throw;
-            }
-
-            Saw(response.Header.Revision);
-            var (result, revision) = lane.Read(response);
-            if (result == LaneResult.Moved)
-            {
-                continue;
-            }
-
-            _lanes.Return(lane);
-            return result == LaneResult.Landed
-                ? new CommitResult(true, new Revision(revision), [])
-                : new CommitResult(false, new Revision(revision), ReadCurrent(transaction, response));
-        }
-    }
-
-    /// <summary>A cluster whose database is full accepts transactions that put nothing, so this one leaves no marker: deleting must remain possible,
-    /// it is the way out. The price is that one that was repeated may be told that its own first attempt is a failed condition.</summary>
-    private async ValueTask<CommitResult> DeleteWithoutSpaceAsync(
-        Transaction transaction, CancellationToken cancellationToken)
-    {
-        var response = await _caller.CallAsync(
-            CreateRequest(transaction),
-            static (channel, request, options) => channel.Kv.TxnAsync(request, options),
-            cancellationToken).ConfigureAwait(false);
-        return new CommitResult(
-            response.Succeeded,
-            new Revision(response.Header.Revision),
-            response.Succeeded ? [] : ReadCurrent(transaction, response));
-    }
-
-    private TxnRequest CreateRequest(Transaction transaction, CommitLane? lane = null)
-    {
-        var request = new TxnRequest();
-        foreach (var condition in transaction.Conditions)
-        {
-            var key = _keys.Encode(condition.Key);
-            request.Compare.Add(new Compare
-            {
-                Target = Compare.Types.CompareTarget.Mod, Key = key, ModRevision = condition.ModRevision.Value,
-            });
-            request.Failure.Add(new RequestOp { RequestRange = new RangeRequest { Key = key } });
-        }
-
-        foreach (var operation in transaction.Operations)
-        {
-            var key = _keys.Encode(operation.Key);
-            request.Success.Add(operation.Value is { } value
-                ? new RequestOp { RequestPut = new PutRequest { Key = key, Value = UnsafeByteOperations.UnsafeWrap(value) } }
-                : new RequestOp { RequestDeleteRange = new DeleteRangeRequest { Key = key } });
-        }
-
-        lane?.Guard(request);
-        return request;
-    }
-
-    private static StoredEntry?[] ReadCurrent(Transaction transaction, TxnResponse response)
-    {
-        var current = new StoredEntry?[transaction.Conditions.Count];
-        for (var i = 0; i < current.Length; i++)
-        {
-            var found = response.Responses[i].ResponseRange.Kvs;
-            current[i] = found.Count > 0 ? RangeReader.Entry(transaction.Conditions[i].Key, found[0]) : null;
-        }
-
-        return current;
-    }
-
     private async Task<long> ReadRevisionAsync(CancellationToken cancellationToken)
     {
-        var response = await _caller.CallAsync(
-            new RangeRequest { Key = Keys.First, CountOnly = true },
-            static (channel, request, options) => channel.Kv.RangeAsync(request, options),
-            cancellationToken).ConfigureAwait(false);
-        Saw(response.Header.Revision);
-        return response.Header.Revision;
+        try
+        {
+            var response = await _caller.CallAsync(
+                new RangeRequest { Key = Keys.First, CountOnly = true },
+                static (channel, request, options) => channel.Kv.RangeAsync(request, options),
+                cancellationToken).ConfigureAwait(false);
+            Saw(response.Header.Revision);
+            return response.Header.Revision;
+        }
+        catch (RpcException e)
+        {
+            throw EtcdErrors.Refused(e, mayHaveApplied: false);
+        }
     }
 
     private void Saw(long revision) => InterlockedMax(ref _newestSeen, revision);

@@ -105,6 +105,6 @@ internal sealed class RangeReader(FailoverCaller caller, Keys keys, Action<long>
     {
         EtcdVerdict.Compacted => new StoreCompactedException(at ?? Revision.None),
         EtcdVerdict.FutureRevision => new StoreFutureRevisionException(at ?? Revision.None, Revision.None),
-        _ => new StoreUnavailableException($"etcd refused: {exception.Status.Detail}", mayHaveApplied: false, exception),
+        _ => EtcdErrors.Refused(exception, mayHaveApplied: false),
     };
 }

@@ -34,7 +34,7 @@ public sealed class CommitLanesTests : IAsyncLifetime
     [Fact]
     public async Task A_repeated_commit_learns_that_its_first_attempt_landed_and_where()
     {
-        var lane = new CommitLanes().Rent();
+        var lane = await OpenAsync();
         lane.NewTicket();
         var request = Put("mine", lane);
         var first = await SendAsync(request);
@@ -50,7 +50,7 @@ public sealed class CommitLanesTests : IAsyncLifetime
     [Fact]
     public async Task An_attempt_that_arrives_late_changes_nothing_though_it_has_no_condition()
     {
-        var lane = new CommitLanes().Rent();
+        var lane = await OpenAsync();
         lane.NewTicket();
         var late = Put("first", lane);
         Assert.Equal(LaneResult.Landed, lane.Read(await SendAsync(late)).Result);
@@ -66,7 +66,7 @@ public sealed class CommitLanesTests : IAsyncLifetime
     public async Task A_failed_condition_is_told_from_a_landed_attempt()
     {
         await SendAsync(Put("there"));
-        var lane = new CommitLanes().Rent();
+        var lane = await OpenAsync();
         lane.NewTicket();
         var create = Put("mine");
         create.Compare.Add(new Compare { Target = Compare.Types.CompareTarget.Mod, Key = s_key, ModRevision = 0 });
@@ -74,6 +74,26 @@ public sealed class CommitLanesTests : IAsyncLifetime
 
         Assert.Equal(LaneResult.ConditionFailed, lane.Read(await SendAsync(create)).Result);
         Assert.Equal(LaneResult.ConditionFailed, lane.Read(await SendAsync(create)).Result);
+    }
+
+    [Fact]
+    public async Task A_sealed_lane_lets_no_attempt_land_and_says_what_became_of_the_first()
+    {
+        var lane = await OpenAsync();
+        lane.NewTicket();
+        var late = Put("late", lane);
+        Assert.Equal(LaneResult.ConditionFailed, lane.Sealed(await SendAsync(lane.Seal())).Result);
+        Assert.False((await SendAsync(late)).Succeeded);
+
+        lane.NewTicket();
+        var first = await SendAsync(Put("first", lane));
+        Assert.Equal(new LaneOutcome(LaneResult.Landed, first.Header.Revision), lane.Sealed(await SendAsync(lane.Seal())));
+
+        // The answer to the first attempt to seal was lost.
+        lane.NewTicket();
+        var seal = lane.Seal();
+        await SendAsync(seal);
+        Assert.Equal(LaneResult.ConditionFailed, lane.Sealed(await SendAsync(seal)).Result);
     }
 
     [Fact]
@@ -127,6 +147,13 @@ public sealed class CommitLanesTests : IAsyncLifetime
         }
 
         Assert.Equal(["/a"], changes);
+    }
+
+    private async Task<CommitLane> OpenAsync()
+    {
+        var lane = new CommitLanes().Rent();
+        lane.Opened(await SendAsync(lane.Open()));
+        return lane;
     }
 
     private static TxnRequest Put(string value, CommitLane? lane = null)

@@ -269,7 +269,7 @@ public sealed class EtcdClusterClient : IDisposable
             return new EtcdRefusedException(refusal, detail, exception);
         }
 
-        return EtcdErrors.Judge(exception) is EtcdVerdict.TryElsewhere or EtcdVerdict.TryAgain
+        return EtcdErrors.Judge(exception) is EtcdVerdict.TryElsewhere or EtcdVerdict.Doubt or EtcdVerdict.TryAgain
             ? new StoreUnavailableException(
                 $"etcd did not answer ({EtcdErrors.Describe(endpoint, exception)})",
                 mayHaveApplied && EtcdErrors.MayHaveApplied(exception),

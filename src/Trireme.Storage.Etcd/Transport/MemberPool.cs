@@ -23,7 +23,12 @@ internal sealed partial class MemberPool : IDisposable
     // Guarded by _lock.
     private EtcdMember.Session? _current;
     private Task<EtcdMember.Session?>? _selection;
+    private Task? _verification;
     private int _first;
+
+    // Guarded by _lock. When the search for a member began and when its last round ended in vain; null while there is one, or none was looked for.
+    private long? _lostAt;
+    private long? _failedAt;
 
     public MemberPool(EtcdOptions options, TimeProvider timeProvider, ILogger logger)
     {
@@ -51,6 +56,20 @@ internal sealed partial class MemberPool : IDisposable
         }
     }
 
+    /// <summary>Whether members have been looked for in vain for longer than a call may take, and until just now.</summary>
+    public bool IsLost
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _current is null
+                    && _lostAt is { } lost && _timeProvider.GetElapsedTime(lost) > _options.TotalTimeout
+                    && _failedAt is { } failed && _timeProvider.GetElapsedTime(failed) <= _options.TotalTimeout;
+            }
+        }
+    }
+
     /// <summary>What is wrong with each member, for messages.</summary>
     public string Trouble => string.Join("; ", _members.Select(m => m.LastError).OfType<string>());
 
@@ -68,6 +87,7 @@ internal sealed partial class MemberPool : IDisposable
                     return current;
                 }
 
+                _lostAt ??= _timeProvider.GetTimestamp();
                 selection = _selection ??= Task.Run(SelectAsync, CancellationToken.None);
             }
 
@@ -77,6 +97,18 @@ internal sealed partial class MemberPool : IDisposable
             }
 
             await Task.Delay(s_pause, _timeProvider, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>A call had no answer in time: gives the member up unless it proves itself again. One that is only slow, as all are when the leader's disk is,
+    /// keeps its calls and streams.</summary>
+    public Task DoubtAsync(EtcdMember.Session session, RpcException reason)
+    {
+        lock (_lock)
+        {
+            return ReferenceEquals(_current, session)
+                ? _verification ??= Task.Run(() => VerifyAsync(session, reason), CancellationToken.None)
+                : Task.CompletedTask;
         }
     }
 
@@ -108,6 +140,28 @@ internal sealed partial class MemberPool : IDisposable
         foreach (var member in _members)
         {
             member.Dispose();
+        }
+    }
+
+    private async Task VerifyAsync(EtcdMember.Session session, RpcException reason)
+    {
+        try
+        {
+            if (await session.Member.ProbeAsync(_disposed.Token).ConfigureAwait(false) is null)
+            {
+                Abandon(session, reason);
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // The pool was, while the member was asked.
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _verification = null;
+            }
         }
     }
 
@@ -147,6 +201,8 @@ internal sealed partial class MemberPool : IDisposable
             {
                 _selection = null;
                 _current = selected;
+                _failedAt = selected is null ? _timeProvider.GetTimestamp() : null;
+                _lostAt = selected is null ? _lostAt : null;
             }
         }
 
