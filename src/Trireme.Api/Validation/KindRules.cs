@@ -18,6 +18,7 @@ internal static class KindRules
         [new("batch", "Job")] = WorkloadValidation.Job,
         [new("batch", "CronJob")] = WorkloadValidation.CronJob,
         [new("", "Service")] = ServiceValidation.Validate,
+        [new("", "Endpoints")] = NetworkValidation.Endpoints,
         [new("", "ConfigMap")] = ConfigValidation.ConfigMap,
         [new("", "Secret")] = ConfigValidation.Secret,
         [new("", "PersistentVolumeClaim")] = StorageValidation.Claim,

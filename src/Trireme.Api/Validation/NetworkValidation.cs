@@ -3,7 +3,7 @@ using Trireme.Api.Documents;
 
 namespace Trireme.Api.Validation;
 
-/// <summary>Rules of endpoint slices, ingresses and network policies.</summary>
+/// <summary>Rules of endpoints, ingresses and network policies.</summary>
 internal static class NetworkValidation
 {
     private static readonly FieldPath SpecPath = FieldPath.Of("spec");
@@ -64,6 +64,27 @@ internal static class NetworkValidation
             if (!names.Add(name))
             {
                 errors.Add(FieldError.Duplicate(at.Child("name"), name));
+            }
+        }
+    }
+
+    public static void Endpoints(ApiDocument endpoints, List<FieldError> errors)
+    {
+        var index = 0;
+        foreach (var subset in endpoints["subsets"]?.AsArray()?.Objects ?? [])
+        {
+            var at = FieldPath.Of("subsets").Index(index++);
+            foreach (var list in (ReadOnlySpan<string>)["addresses", "notReadyAddresses"])
+            {
+                var n = 0;
+                foreach (var address in subset.GetArray(list)?.Objects ?? [])
+                {
+                    var place = at.Child(list).Index(n++).Child("ip");
+                    if (!AddressRules.TryParse(address.GetString("ip"), out _))
+                    {
+                        errors.Add(FieldError.Invalid(place, address.GetString("ip") ?? "", AddressRules.AddressMessage));
+                    }
+                }
             }
         }
     }

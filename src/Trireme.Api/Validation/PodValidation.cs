@@ -120,6 +120,16 @@ internal static class PodValidation
         {
             errors.Add(FieldError.Invalid(path.Child("dnsConfig", "nameservers"), servers, "must not have more than 3 nameservers"));
         }
+
+        var index = 0;
+        foreach (var server in servers?.Strings ?? [])
+        {
+            var at = path.Child("dnsConfig", "nameservers").Index(index++);
+            if (!AddressRules.TryParse(server, out _))
+            {
+                errors.Add(FieldError.Invalid(at, server, AddressRules.AddressMessage));
+            }
+        }
     }
 
     private static void ValidateTolerations(ApiArray? tolerations, FieldPath path, List<FieldError> errors)

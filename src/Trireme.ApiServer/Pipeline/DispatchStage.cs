@@ -65,7 +65,9 @@ internal sealed class DispatchStage(
     private Task ConnectAsync(HttpContext http, RequestInfo info, UserInfo user)
     {
         // The old prefixes /watch/ and /proxy/ make verbs of their own, under which nothing is served here.
-        if (BuiltInResources.Find(info.Group, info.Version, info.Resource)?.Subresources[info.Subresource].Verbs.Contains(info.Verb) != true)
+        // OPTIONS, which is no verb, is for whatever a proxy leads to.
+        var subresource = BuiltInResources.Find(info.Group, info.Version, info.Resource)?.Subresources.GetValueOrDefault(info.Subresource);
+        if (subresource?.Verbs.Contains(info.Verb) != true && !(info is { Verb: "", Subresource: "proxy" }))
         {
             throw new ApiStatusException(info.Verb is "watch" or "proxy" ? ApiStatus.NotFoundPath() : ApiStatus.MethodNotAllowed());
         }

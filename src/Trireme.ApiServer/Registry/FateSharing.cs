@@ -5,7 +5,7 @@ internal static class FateSharing
 {
     /// <summary>Runs the loops until cancelled.</summary>
     /// <exception cref="Exception">What the first of them failed with.</exception>
-    public static async Task RunAsync(CancellationToken cancellationToken, params IReadOnlyList<Func<CancellationToken, Task>> loops)
+    public static async Task RunAsync(IReadOnlyList<Func<CancellationToken, Task>> loops, CancellationToken cancellationToken)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         List<Task> running = [.. loops.Select(loop => loop(end.Token))];

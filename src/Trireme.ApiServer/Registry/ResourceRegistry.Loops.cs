@@ -7,9 +7,11 @@ public sealed partial class ResourceRegistry
 {
     /// <inheritdoc/>
     public Task RunAsync(CancellationToken cancellationToken) => FateSharing.RunAsync(
-        cancellationToken,
-        _reflector.RunAsync,
-        new Compactor(_store, _options, _time, _loggers.CreateLogger<Compactor>()).RunAsync,
-        new EventExpiry(_store, this, _options, _time, _loggers.CreateLogger<EventExpiry>()).RunAsync,
-        _customResources.RunAsync);
+        [
+            _reflector.RunAsync,
+            new Compactor(_store, _options, _time, _loggers.CreateLogger<Compactor>()).RunAsync,
+            new EventExpiry(_store, this, _options, _time, _loggers.CreateLogger<EventExpiry>()).RunAsync,
+            _customResources.RunAsync,
+        ],
+        cancellationToken);
 }

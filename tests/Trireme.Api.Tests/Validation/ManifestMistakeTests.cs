@@ -16,12 +16,18 @@ public sealed class ManifestMistakeTests
     [InlineData("apps/v1", "Deployment", "{selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}], ephemeralContainers: [{name: e, image: i}]}}}", "spec.template.spec.ephemeralContainers: Forbidden: ephemeral containers not allowed in pod template")]
     [InlineData("v1", "Pod", "{containers: [{name: c, image: i}], affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In}]}]}}}}", "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'")]
     [InlineData("v1", "Pod", "{containers: [{name: c, image: i}], affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 0, preference: {matchExpressions: [{key: a, operator: Exists, values: [x]}]}}]}}}", "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: Invalid value: 0: must be in the range 1-100")]
+    [InlineData("v1", "Pod", "{containers: [{name: c, image: i}], dnsConfig: {nameservers: [10.96.10]}}", "spec.dnsConfig.nameservers[0]: Invalid value: \"10.96.10\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")]
     [InlineData("v1", "ResourceQuota", "{hard: {foo: '1'}}", "spec.hard[foo]: Invalid value: \"foo\": must be a standard resource for quota")]
     [InlineData("autoscaling/v2", "HorizontalPodAutoscaler", "{maxReplicas: 2, scaleTargetRef: {kind: D, name: d}, metrics: [{type: Resource}]}", "spec.metrics[0].resource: Required value: must populate information for the given metric source")]
     [InlineData("apiextensions.k8s.io/v1", "CustomResourceDefinition", "{group: ex.com, scope: X, names: {plural: tests, kind: Test}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}", "spec.scope: Unsupported value: \"X\": supported values: \"Cluster\", \"Namespaced\"")]
     [InlineData("apiextensions.k8s.io/v1", "CustomResourceDefinition", "{group: ex.com, scope: Cluster, names: {plural: tests, kind: Test}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {a: {type: foo}}}}}]}", "spec.versions[0].schema.openAPIV3Schema.properties[a].type: Unsupported value: \"foo\": supported values: \"array\", \"boolean\", \"integer\", \"number\", \"object\", \"string\"")]
     public void The_cause_is_named(string apiVersion, string kind, string spec, string expected) =>
         Assert.Contains(expected, Errors(apiVersion, kind, $"spec: {spec}"));
+
+    [Fact]
+    public void An_endpoint_has_an_address_that_everybody_reads_alike() => Assert.Contains(
+        "subsets[0].addresses[0].ip: Invalid value: \"10.0.0.010\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+        Errors("v1", "Endpoints", "subsets: [{addresses: [{ip: 10.0.0.010}], ports: [{port: 80}]}]"));
 
     [Theory]
     [InlineData("x/y/z")]

@@ -1,4 +1,5 @@
 using Trireme.ApiServer.Tests.Registry;
+using Trireme.TestKit;
 
 namespace Trireme.ApiServer.Tests.CustomResources;
 
@@ -107,7 +108,7 @@ public sealed class CustomResourceTests
         await using var inner = new Trireme.Storage.InMemory.InMemoryStore();
         var store = new Pipeline.UnreliableStore(inner);
         await using var api = await new RegistryHarness(store).WithNamespaceAsync();
-        Assert.Empty(api.Registry.UnsyncedResources);
+        await Eventually.HoldsAsync(() => api.Registry.UnsyncedResources.Count == 0, "all caches are filled");
         var slow = new TaskCompletionSource();
         store.ListsGoOn = slow.Task;
         (await api.PostAsync(Definitions, Definition)).Demand(201);

@@ -9,7 +9,7 @@ public sealed class FateSharingTests
     {
         var fails = new TaskCompletionSource();
         var other = false;
-        var running = FateSharing.RunAsync(CancellationToken.None, _ => fails.Task, UntilCancelledAsync);
+        var running = FateSharing.RunAsync([_ => fails.Task, UntilCancelledAsync], CancellationToken.None);
         Assert.False(running.IsCompleted);
         fails.SetException(new InvalidOperationException("broken"));
 
@@ -28,7 +28,7 @@ public sealed class FateSharingTests
     {
         using var stop = new CancellationTokenSource();
         var running = FateSharing.RunAsync(
-            stop.Token, async token => await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing));
+            [async token => await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing)], stop.Token);
         await stop.CancelAsync();
         await running;
     }

@@ -18,6 +18,7 @@ internal static class BaselineChecks
         "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_rmem", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_wmem",
     };
 
+    private static readonly string[] s_hostNamespaces = ["hostNetwork", "hostPID", "hostIPC"];
     private static readonly string[] s_seLinuxTypes = ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
 
     /// <summary>Everything that is forbidden here and, where <paramref name="isRestricted"/>, not more strictly by the next level.</summary>
@@ -38,7 +39,7 @@ internal static class BaselineChecks
 
     private static string? HostNamespaces(PodSecurityPod pod)
     {
-        List<string> set = [.. ((string[])["hostNetwork", "hostPID", "hostIPC"]).Where(f => pod.Spec.GetBoolean(f) == true).Select(f => f + "=true")];
+        List<string> set = [.. s_hostNamespaces.Where(f => pod.Spec.GetBoolean(f) == true).Select(f => f + "=true")];
         return set.Count == 0 ? null : $"host namespaces ({string.Join(", ", set)})";
     }
 
