@@ -125,7 +125,7 @@ public sealed class MachineReset(MachineDirectory directory, ILoggerFactory logg
 
     /// <summary>Takes the machine out of the cluster.</summary>
     /// <exception cref="PhaseException">The cluster cannot let it go; it is a part of it as before.</exception>
-    internal async Task LeaveAsync(IEtcdMembers members, MachineConfig config, CancellationToken cancellationToken)
+    private async Task LeaveAsync(IEtcdMembers members, MachineConfig config, CancellationToken cancellationToken)
     {
         var machine = new MachineRecord(Machine.ReadId(directory), EtcdAddresses.PeerUrl(config.AdvertiseAddress));
         var left = await new MemberRemoval(members, time, _logger).RunAsync(machine, say, cancellationToken);
