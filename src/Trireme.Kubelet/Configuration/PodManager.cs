@@ -107,7 +107,7 @@ public sealed class PodManager(
             pod => _changes.Writer.TryWrite(() => Remove(pod))));
         try
         {
-            await Task.WhenAll(ApplyLoopAsync(cancellationToken), FirstListAsync(cancellationToken), HousekeepingLoopAsync(cancellationToken));
+            await Loops.RunTogetherAsync(cancellationToken, ApplyLoopAsync, FirstListAsync, HousekeepingLoopAsync);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -146,9 +146,16 @@ public sealed class PodManager(
     {
         if (pod.IsMirror())
         {
+            Pod? shown;
             lock (_lock)
             {
                 _mirrors[(pod.Namespace(), pod.Name())] = pod;
+                shown = _pods.Values.FirstOrDefault(p => p.IsStatic() && p.Name() == pod.Name() && p.Namespace() == pod.Namespace());
+            }
+
+            if (shown is not null)
+            {
+                statuses.ObserveMirror(shown.Uid(), pod);
             }
 
             return;
@@ -246,7 +253,15 @@ public sealed class PodManager(
             return;
         }
 
-        var wanted = staticPods.Read().ToDictionary(p => p.Uid(), StringComparer.Ordinal);
+        var wanted = new Dictionary<string, Pod>(StringComparer.Ordinal);
+        foreach (var pod in staticPods.Read())
+        {
+            if (!wanted.TryAdd(pod.Uid(), pod))
+            {
+                logger.LogWarning("Static pod {Pod} is left out: another manifest has its uid {Uid}", pod.Describe(), pod.Uid());
+            }
+        }
+
         foreach (var pod in Pods.Where(p => p.IsStatic() && !wanted.ContainsKey(p.Uid())))
         {
             Remove(pod);

@@ -4,10 +4,17 @@ using Trireme.Kubelet.Cri;
 namespace Trireme.Kubelet.NodeStatus;
 
 /// <summary>Asks the runtime how it is: often until it is ready, then every few seconds.</summary>
+/// <remarks>
+/// A runtime that does not answer is down only after a while: it may just be restarted, and a node that is not ready loses its pods' endpoints. What
+/// the runtime itself says counts at once.
+/// </remarks>
 public sealed class RuntimeMonitor(ICri cri, TimeProvider time, ILogger<RuntimeMonitor> logger)
 {
     private static readonly TimeSpan _readyPeriod = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan _unreadyPeriod = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>How long a runtime may be silent; upstream's maxWaitForContainerRuntime.</summary>
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(30);
 
     private volatile string? _runtimeProblem = "container runtime status check may not have completed yet";
     private volatile string? _networkProblem = "container runtime status check may not have completed yet";
@@ -26,16 +33,23 @@ public sealed class RuntimeMonitor(ICri cri, TimeProvider time, ILogger<RuntimeM
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
+        long? answered = null;
         while (!cancellationToken.IsCancellationRequested)
         {
+            var silent = false;
             var before = (_runtimeProblem, _networkProblem);
             try
             {
                 await CheckAsync(cancellationToken);
+                answered = time.GetTimestamp();
             }
             catch (CriException e)
             {
-                _runtimeProblem = $"container runtime is down: {e.Message}";
+                silent = true;
+                if (answered is not { } last || time.GetElapsedTime(last) >= _patience)
+                {
+                    _runtimeProblem = $"container runtime is down: {e.Message}";
+                }
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
@@ -48,7 +62,7 @@ public sealed class RuntimeMonitor(ICri cri, TimeProvider time, ILogger<RuntimeM
                 Changed?.Invoke();
             }
 
-            var ready = _runtimeProblem is null && _networkProblem is null;
+            var ready = !silent && _runtimeProblem is null && _networkProblem is null;
             await Task.Delay(ready ? _readyPeriod : _unreadyPeriod, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

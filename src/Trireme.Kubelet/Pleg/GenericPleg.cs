@@ -32,7 +32,7 @@ public sealed class GenericPleg(ICri cri, Action<string> wake, TimeSpan period, 
     public IReadOnlyCollection<string> Pods => [.. _last.Parts.Values.Select(p => p.PodUid).Distinct()];
 
     public Task RunAsync(CancellationToken cancellationToken) =>
-        Task.WhenAll(RelistLoopAsync(cancellationToken), EventLoopAsync(cancellationToken));
+        Loops.RunTogetherAsync(cancellationToken, RelistLoopAsync, EventLoopAsync);
 
     /// <summary>Looks once and wakes the workers of what has changed.</summary>
     public async Task RelistAsync(CancellationToken cancellationToken)

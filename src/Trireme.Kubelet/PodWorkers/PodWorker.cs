@@ -152,6 +152,8 @@ internal sealed class PodWorker
         }
     }
 
+    private bool IsRemovedLocked => _removed || _pod.Metadata.DeletionTimestamp is not null;
+
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private void WakeLocked() => _wake.TrySetResult();
@@ -252,7 +254,7 @@ internal sealed class PodWorker
         CancellationTokenSource step;
         lock (_lock)
         {
-            (pod, state, failure, removed) = (_pod, _state, _failure, _removed || _pod.Metadata.DeletionTimestamp is not null);
+            (pod, state, failure, removed) = (_pod, _state, _failure, IsRemovedLocked);
             grace = _grace ?? pod.TerminationGracePeriod();
             if (state == PodWorkState.Terminating)
             {
@@ -276,8 +278,11 @@ internal sealed class PodWorker
 
                 case PodWorkState.Terminated:
                     await _syncer.SyncTerminatedPodAsync(pod, removed, _stopping);
-                    Advance(PodWorkState.Terminated, PodWorkState.Finished);
-                    _finished(pod.Uid());
+                    if (TryFinish(removed))
+                    {
+                        _finished(pod.Uid());
+                    }
+
                     return TimeSpan.Zero;
 
                 default:
@@ -313,6 +318,21 @@ internal sealed class PodWorker
         {
             var usual = _syncFrequency * (0.9 + (_jitter.NextDouble() * 0.2));
             return outcome.RetryAfter is { } soon && soon < usual ? soon : usual;
+        }
+    }
+
+    /// <summary>Whether nothing is left to do; false when the pod was deleted while it was taken down as one that is only ended.</summary>
+    private bool TryFinish(bool removed)
+    {
+        lock (_lock)
+        {
+            if (removed != IsRemovedLocked)
+            {
+                return false;
+            }
+
+            _state = PodWorkState.Finished;
+            return true;
         }
     }
 

@@ -1,15 +1,15 @@
 using Trireme.Api.Models.Core.V1;
+using Trireme.Kubelet.Containers;
 
 namespace Trireme.Kubelet.Status;
 
 /// <summary>The phase that follows from the states of a pod's containers.</summary>
 public static class PodPhases
 {
-    /// <param name="pod">Its restart policy decides between Running and ended.</param>
+    /// <param name="pod">Restart policies and rules, its own and its containers', decide between Running and ended.</param>
     /// <param name="status">Container statuses, computed already.</param>
     public static string Of(Pod pod, PodStatus status)
     {
-        var never = pod.RestartPolicyOrDefault() == RestartPolicy.Never;
         var begun = HasBegun(status);
         foreach (var container in pod.InitContainers())
         {
@@ -24,7 +24,7 @@ public static class PodPhases
                 continue;
             }
 
-            if (init?.State?.Terminated is { ExitCode: not 0 } && never)
+            if (init?.State?.Terminated is { ExitCode: not 0 } failed && !RestartDecision.RestartsAfter(pod, container, failed.ExitCode))
             {
                 return PodPhase.Failed;
             }
@@ -35,7 +35,7 @@ public static class PodPhases
             }
         }
 
-        int waiting = 0, running = 0, stopped = 0, succeeded = 0;
+        int waiting = 0, running = 0, stopped = 0, succeeded = 0, restarting = 0;
         foreach (var container in pod.Containers())
         {
             var state = status.ContainerStatuses?.FirstOrDefault(s => s.Name == container.Name);
@@ -47,10 +47,12 @@ public static class PodPhases
             {
                 stopped++;
                 succeeded += ended.ExitCode == 0 ? 1 : 0;
+                restarting += RestartDecision.RestartsAfter(pod, container, ended.ExitCode) ? 1 : 0;
             }
-            else if (state?.LastState?.Terminated is not null)
+            else if (state?.LastState?.Terminated is { } last)
             {
                 stopped++;
+                restarting += RestartDecision.RestartsAfter(pod, container, last.ExitCode) ? 1 : 0;
             }
             else
             {
@@ -62,10 +64,8 @@ public static class PodPhases
         {
             ( > 0, _, _) => PodPhase.Pending,
             (_, > 0, _) => PodPhase.Running,
-            (_, _, > 0) when AllRestart(pod) => pod.Metadata.DeletionTimestamp is null ? PodPhase.Running
-                : stopped == succeeded ? PodPhase.Succeeded : PodPhase.Failed,
-            (_, _, > 0) when stopped == succeeded => PodPhase.Succeeded,
-            (_, _, > 0) => never || pod.Metadata.DeletionTimestamp is not null ? PodPhase.Failed : PodPhase.Running,
+            (_, _, > 0) when restarting > 0 && pod.Metadata.DeletionTimestamp is null => PodPhase.Running,
+            (_, _, > 0) => stopped == succeeded ? PodPhase.Succeeded : PodPhase.Failed,
             _ => PodPhase.Pending,
         };
     }
@@ -73,6 +73,4 @@ public static class PodPhases
     /// <summary>Whether one of the regular containers runs or has run: init containers are over then.</summary>
     public static bool HasBegun(PodStatus status) =>
         (status.ContainerStatuses ?? []).Any(s => s.State is { Running: not null } or { Terminated: not null } || s.LastState?.Terminated is not null);
-
-    private static bool AllRestart(Pod pod) => pod.RestartPolicyOrDefault() == RestartPolicy.Always;
 }

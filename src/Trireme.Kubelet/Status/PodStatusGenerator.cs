@@ -80,9 +80,8 @@ public static class PodStatusGenerator
             status.HostIPs = [.. input.HostIPs.Select(ip => new HostIP { Ip = ip })];
         }
 
-        var ips = pod.Spec?.HostNetwork == true
-            ? input.Runtime.Sandbox is null ? [] : input.HostIPs
-            : input.Runtime.IPs;
+        // With the machine's network the address is known before there is a sandbox, and the first container may already ask for it.
+        var ips = pod.Spec?.HostNetwork == true ? input.HostIPs : input.Runtime.IPs;
         if (ips.Count > 0)
         {
             status.PodIP = ips[0];

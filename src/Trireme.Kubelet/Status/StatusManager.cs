@@ -79,15 +79,22 @@ public sealed class StatusManager(IApiClient client, PodCheckpoints checkpoints,
     {
         lock (_lock)
         {
-            if (!_entries.TryGetValue(pod.Uid(), out var entry))
+            if (_entries.TryGetValue(pod.Uid(), out var entry))
             {
-                return;
+                entry.Pod = pod;
+                ObserveLocked(pod.Uid(), entry, pod);
             }
+        }
+    }
 
-            entry.Pod = pod;
-            if (entry.Sent != entry.Version || entry.Terminated)
+    /// <summary>As <see cref="Observe"/>, of the API object that shows a static pod.</summary>
+    public void ObserveMirror(string staticUid, Pod mirror)
+    {
+        lock (_lock)
+        {
+            if (_entries.TryGetValue(staticUid, out var entry))
             {
-                _dirty.Writer.TryWrite(pod.Uid());
+                ObserveLocked(staticUid, entry, mirror);
             }
         }
     }
@@ -103,16 +110,48 @@ public sealed class StatusManager(IApiClient client, PodCheckpoints checkpoints,
     /// <summary>Sends statuses until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        var work = Enumerable.Range(0, Writers).Select(_ => WriteLoopAsync(cancellationToken)).Append(RetryLoopAsync(cancellationToken));
+        var loops = Enumerable.Repeat<Func<CancellationToken, Task>>(WriteLoopAsync, Writers).Append(RetryLoopAsync);
         try
         {
-            await Task.WhenAll(work);
+            await Loops.RunTogetherAsync(cancellationToken, [.. loops]);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // Stopping: what was not sent is computed again by the next process.
         }
     }
+
+    private void ObserveLocked(string uid, Entry entry, Pod shown)
+    {
+        if (entry.Sent == entry.Version && HasLost(entry, shown))
+        {
+            entry.Version++;
+        }
+
+        if (entry.Sent != entry.Version || entry.Terminated)
+        {
+            _dirty.Writer.TryWrite(uid);
+        }
+    }
+
+    /// <summary>
+    /// Whether somebody has overwritten what was sent: controllers do, that gave up a node which then came back. What the API itself made of it is
+    /// no loss, and neither is an object from before the last write.
+    /// </summary>
+    private static bool HasLost(Entry entry, Pod shown)
+    {
+        if (entry.Status is not { } status || entry.Deleted || IsBefore(shown, entry.Written))
+        {
+            return false;
+        }
+
+        return !ModelJson.JsonEquals(Merge(shown, status).Status, shown.Status)
+            && !(entry.Written is { } written && ModelJson.JsonEquals(written.Status, shown.Status));
+    }
+
+    private static bool IsBefore(Pod shown, Pod? written) =>
+        written is not null && shown.Uid() == written.Uid()
+        && long.TryParse(shown.Metadata.ResourceVersion, out var a) && long.TryParse(written.Metadata.ResourceVersion, out var b) && a < b;
 
     private Entry EntryLocked(Pod pod)
     {
@@ -212,11 +251,12 @@ public sealed class StatusManager(IApiClient client, PodCheckpoints checkpoints,
 
         if (status is not null && entry.Sent != version)
         {
-            if (!await WriteAsync(shown, status, cancellationToken))
+            if (!await WriteAsync(entry, shown, status, cancellationToken))
             {
                 lock (_lock)
                 {
-                    (entry.Sent, entry.Deleted) = (entry.Version, true);
+                    // A static pod outlives the object that shows it: the next one gets its status.
+                    (entry.Sent, entry.Deleted) = (version, !pod.IsStatic());
                 }
 
                 return false;
@@ -255,7 +295,7 @@ public sealed class StatusManager(IApiClient client, PodCheckpoints checkpoints,
     }
 
     /// <summary>Writes a status over the newest object. False when the pod is gone from the API, or another one has its name.</summary>
-    private async Task<bool> WriteAsync(Pod shown, PodStatus status, CancellationToken cancellationToken)
+    private async Task<bool> WriteAsync(Entry entry, Pod shown, PodStatus status, CancellationToken cancellationToken)
     {
         var target = shown;
         for (var attempt = 0; ; attempt++)
@@ -263,12 +303,22 @@ public sealed class StatusManager(IApiClient client, PodCheckpoints checkpoints,
             var merged = Merge(target, status);
             if (ModelJson.JsonEquals(merged.Status, target.Status))
             {
+                lock (_lock)
+                {
+                    entry.Written = target;
+                }
+
                 return true;
             }
 
             try
             {
-                await client.UpdateStatusAsync(merged, cancellationToken);
+                var written = await client.UpdateStatusAsync(merged, cancellationToken);
+                lock (_lock)
+                {
+                    entry.Written = written;
+                }
+
                 return true;
             }
             catch (ApiException e) when (e.IsNotFound)
@@ -318,6 +368,9 @@ public sealed class StatusManager(IApiClient client, PodCheckpoints checkpoints,
 
         /// <summary>Version that the API has.</summary>
         public long Sent { get; set; }
+
+        /// <summary>The object as the API had it after the last write.</summary>
+        public Pod? Written { get; set; }
 
         public bool Terminated { get; set; }
 

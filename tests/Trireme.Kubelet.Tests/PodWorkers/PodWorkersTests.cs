@@ -20,6 +20,8 @@ public sealed class PodWorkersTests : IPodSyncer, IAsyncDisposable
 
     private Func<TimeSpan, CancellationToken, Task> OnTerminate { get; set; } = (_, _) => Task.CompletedTask;
 
+    private Func<Task> OnTerminated { get; set; } = () => Task.CompletedTask;
+
     public ValueTask DisposeAsync() => _workers.DisposeAsync();
 
     [Fact]
@@ -77,6 +79,22 @@ public sealed class PodWorkersTests : IPodSyncer, IAsyncDisposable
         _workers.Update(Deleted(grace: 30));
 
         await UntilAsync("sync", "terminating 30", "terminated False", "terminated True");
+    }
+
+    [Fact]
+    public async Task A_pod_that_is_deleted_while_its_end_is_cleaned_up_is_taken_down_again()
+    {
+        var gate = new TaskCompletionSource();
+        OnSync = _ => Task.FromResult(new SyncOutcome(IsTerminal: true));
+        OnTerminated = () => gate.Task;
+        _workers.Update(Pods.Make("a"));
+        await UntilAsync("sync", "terminating 30", "terminated False");
+
+        _workers.Update(Deleted(grace: 30));
+        gate.SetResult();
+
+        await UntilAsync("sync", "terminating 30", "terminated False", "terminated True");
+        await Eventually.HoldsAsync(() => _workers.StateOf("uid-1") == PodWorkState.Finished, "finished");
     }
 
     [Fact]
@@ -142,7 +160,7 @@ public sealed class PodWorkersTests : IPodSyncer, IAsyncDisposable
     Task IPodSyncer.SyncTerminatedPodAsync(Pod pod, bool removed, CancellationToken cancellationToken)
     {
         Step($"terminated {removed}");
-        return Task.CompletedTask;
+        return OnTerminated();
     }
 
     private static Pod Deleted(int grace)

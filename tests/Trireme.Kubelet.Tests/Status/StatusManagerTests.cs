@@ -71,6 +71,21 @@ public sealed class StatusManagerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_status_that_somebody_has_overwritten_is_sent_again()
+    {
+        var pod = _api.Seed(Pods.Make("a"));
+        _statuses.Set(pod, Status(PodPhase.Running, "True"));
+        await Eventually.HoldsAsync(() => Shown.Status?.Phase == PodPhase.Running, "the status is shown");
+
+        // As the node controller does with the pods of a node of which it has not heard for a while.
+        var overwritten = Shown;
+        overwritten.Status!.Conditions![0].Status = "False";
+        _statuses.Observe(_api.Seed(overwritten));
+
+        await Eventually.HoldsAsync(() => Shown.Status!.Conditions![0].Status == "True", "the pod is ready again");
+    }
+
+    [Fact]
     public async Task A_deleted_pod_goes_only_after_its_last_status_and_only_itself()
     {
         var pod = Pods.Make("a");

@@ -9,13 +9,12 @@ namespace Trireme.TestKit.Cri;
 
 /// <summary>A container runtime in memory: sandboxes and containers with the states, times and errors that containerd 1.6 shows.</summary>
 /// <remarks>Containers run until a test ends them with <see cref="Exit"/>, or their pod is stopped. Thread-safe.</remarks>
-public sealed class FakeCri(TimeProvider time) : ICri
+public sealed partial class FakeCri(TimeProvider time) : ICri
 {
     // Guards everything.
     private readonly Lock _lock = new();
     private readonly Dictionary<string, PodSandboxStatus> _sandboxes = [];
     private readonly Dictionary<string, (string Sandbox, ContainerStatus Status, ContainerConfig Config)> _containers = [];
-    private readonly Dictionary<string, Image> _images = [];
     private readonly List<string> _calls = [];
     private int _next;
     private long _clock;
@@ -35,11 +34,11 @@ public sealed class FakeCri(TimeProvider time) : ICri
     /// <summary>Called before each changing call; an exception that it returns is thrown.</summary>
     public Func<string, Exception?>? Intercept { get; set; }
 
+    /// <summary>While true the runtime does not answer: what changes something fails, and so do questions about its health.</summary>
+    public bool IsDown { get; set; }
+
     /// <summary>Answers ExecSync; the default succeeds without output.</summary>
     public Func<string, IReadOnlyList<string>, ExecSyncResponse>? OnExec { get; set; }
-
-    /// <summary>Images that a pull finds; null lets every pull succeed.</summary>
-    public HashSet<string>? Registry { get; set; }
 
     /// <summary>Configurations with which the containers of a name were created, oldest first.</summary>
     public IReadOnlyList<ContainerConfig> Configs(string container)
@@ -86,21 +85,20 @@ public sealed class FakeCri(TimeProvider time) : ICri
         }
     }
 
-    public void AddImage(string reference)
+    public Task<VersionResponse> VersionAsync(CancellationToken cancellationToken)
     {
-        lock (_lock)
-        {
-            AddImageLocked(reference);
-        }
+        ThrowIfDown();
+        return Task.FromResult(new VersionResponse { RuntimeName = "fake", RuntimeVersion = "1.0.0", RuntimeApiVersion = "v1", Version = "0.1.0" });
     }
 
-    public Task<VersionResponse> VersionAsync(CancellationToken cancellationToken) =>
-        Task.FromResult(new VersionResponse { RuntimeName = "fake", RuntimeVersion = "1.0.0", RuntimeApiVersion = "v1", Version = "0.1.0" });
-
-    public Task<RuntimeStatus> StatusAsync(CancellationToken cancellationToken) => Task.FromResult(new RuntimeStatus
+    public Task<RuntimeStatus> StatusAsync(CancellationToken cancellationToken)
     {
-        Conditions = { new RuntimeCondition { Type = "RuntimeReady", Status = true }, new RuntimeCondition { Type = "NetworkReady", Status = true } },
-    });
+        ThrowIfDown();
+        return Task.FromResult(new RuntimeStatus
+        {
+            Conditions = { new RuntimeCondition { Type = "RuntimeReady", Status = true }, new RuntimeCondition { Type = "NetworkReady", Status = true } },
+        });
+    }
 
     public Task<string> RunPodSandboxAsync(PodSandboxConfig config, string runtimeHandler, CancellationToken cancellationToken)
     {
@@ -285,7 +283,9 @@ public sealed class FakeCri(TimeProvider time) : ICri
     {
         lock (_lock)
         {
-            File.WriteAllText(FindLocked(containerId).LogPath, "");
+            var status = FindLocked(containerId);
+            CallLocked($"ReopenContainerLog {status.Metadata.Name}");
+            File.WriteAllText(status.LogPath, "");
         }
 
         return Task.CompletedTask;
@@ -321,63 +321,20 @@ public sealed class FakeCri(TimeProvider time) : ICri
 #pragma warning restore CS0162
     }
 
-    public Task<IReadOnlyList<Image>> ListImagesAsync(CancellationToken cancellationToken)
-    {
-        lock (_lock)
-        {
-            return Task.FromResult<IReadOnlyList<Image>>([.. _images.Values.Distinct()]);
-        }
-    }
-
-    public Task<Image?> ImageStatusAsync(string image, CancellationToken cancellationToken)
-    {
-        lock (_lock)
-        {
-            return Task.FromResult(_images.GetValueOrDefault(image));
-        }
-    }
-
-    public Task<string> PullImageAsync(string image, AuthConfig? auth, PodSandboxConfig? sandboxConfig, CancellationToken cancellationToken)
-    {
-        lock (_lock)
-        {
-            CallLocked($"PullImage {image}{(auth is null ? "" : " as " + auth.Username)}");
-            if (Registry is not null && !Registry.Contains(image))
-            {
-                throw new CriException(StatusCode.NotFound, $"failed to resolve reference \"{image}\": not found");
-            }
-
-            return Task.FromResult(AddImageLocked(image).Id);
-        }
-    }
-
-    public Task RemoveImageAsync(string image, CancellationToken cancellationToken)
-    {
-        lock (_lock)
-        {
-            foreach (var name in _images.Where(i => i.Key == image || i.Value.Id == image).Select(i => i.Key).ToList())
-            {
-                _images.Remove(name);
-            }
-        }
-
-        return Task.CompletedTask;
-    }
-
-    public Task<IReadOnlyList<FilesystemUsage>> ImageFsInfoAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<FilesystemUsage>>([]);
-
     private static bool Matches(IDictionary<string, string> labels, IDictionary<string, string>? selector) =>
         selector is null || selector.All(s => labels.TryGetValue(s.Key, out var value) && value == s.Value);
 
-    private Image AddImageLocked(string reference)
+    private void ThrowIfDown()
     {
-        var image = new Image { Id = "sha256:" + reference, Size = 1, RepoTags = { reference } };
-        _images[reference] = image;
-        return image;
+        if (IsDown)
+        {
+            throw new CriException(StatusCode.Unavailable, "connection refused");
+        }
     }
 
     private void CallLocked(string call)
     {
+        ThrowIfDown();
         if (Intercept?.Invoke(call) is { } refusal)
         {
             throw refusal;
