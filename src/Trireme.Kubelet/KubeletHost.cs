@@ -15,6 +15,7 @@ using Trireme.Kubelet.Images;
 using Trireme.Kubelet.Logs;
 using Trireme.Kubelet.NodeStatus;
 using Trireme.Kubelet.Objects;
+using Trireme.Kubelet.Os;
 using Trireme.Kubelet.Pleg;
 using Trireme.Kubelet.PodWorkers;
 using Trireme.Kubelet.Probes;
@@ -62,7 +63,8 @@ public static class KubeletHost
         using var ownRuntime = cri is null ? new CriClient(options.ContainerRuntimeEndpoint, time) : null;
         cri ??= ownRuntime!;
         var random = new Random();
-        var paths = new KubeletPaths(options.RootDirectory, options.PodLogDirectory);
+        Directory.CreateDirectory(options.RootDirectory);
+        var paths = new KubeletPaths(Linux.RealPath(options.RootDirectory), options.PodLogDirectory);
         Directory.CreateDirectory(paths.Pods);
         Directory.CreateDirectory(paths.PodLogs);
         var log = loggers.CreateLogger(typeof(KubeletHost));
@@ -88,10 +90,10 @@ public static class KubeletHost
         var dns = new PodDns(options.ClusterDns, options.ClusterDomain, options.ResolvConf);
         var configs = new RuntimeConfigFactory(paths, dns, cgroups, new EnvironmentBuilder(objects, () => allocatable), machine.MemoryBytes);
         var podRuntime = new PodRuntime(
-            cri, configs, images, new LifecycleHooks(cri, http, time), probes, cgroups, events, new RuntimeClasses(client), time,
+            cri, configs, images, new LifecycleHooks(cri, http, time), probes, cgroups, events, new RuntimeClasses(client, store), time,
             loggers.CreateLogger<PodRuntime>());
         var volumes = new VolumeManager(
-            paths, new VolumePayload(objects, () => allocatable), new PersistentVolumes(client), time, loggers.CreateLogger<VolumeManager>());
+            paths, new VolumePayload(objects, () => allocatable), new PersistentVolumes(client, store), time, loggers.CreateLogger<VolumeManager>());
         var statuses = new StatusManager(client, checkpoints, time, loggers.CreateLogger<StatusManager>());
         var monitor = new RuntimeMonitor(cri, time, loggers.CreateLogger<RuntimeMonitor>());
         var syncer = new PodSyncer(
@@ -167,7 +169,7 @@ public static class KubeletHost
             cancellationToken);
 
         log.LogInformation("Kubelet of node {Node} runs, runtime {Endpoint}", options.NodeName, options.ContainerRuntimeEndpoint);
-        await RunTogetherAsync(
+        await Loops.RunTogetherAsync(
             cancellationToken,
             monitor.RunAsync,
             informers.RunAsync,
@@ -184,31 +186,6 @@ public static class KubeletHost
             logManager.RunAsync,
             eviction.RunAsync);
         log.LogInformation("Kubelet of node {Node} stops; containers run on", options.NodeName);
-    }
-
-    /// <summary>Runs loops until cancelled, or until one fails: then the others are stopped and the failure is the caller's.</summary>
-    private static async Task RunTogetherAsync(CancellationToken cancellationToken, params Func<CancellationToken, Task>[] loops)
-    {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var tasks = loops.Select(loop => GuardAsync(loop)).ToList();
-        await Task.WhenAll(tasks);
-
-        async Task GuardAsync(Func<CancellationToken, Task> loop)
-        {
-            try
-            {
-                await loop(stop.Token);
-            }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
-            {
-                // Stopping.
-            }
-            catch
-            {
-                await stop.CancelAsync();
-                throw;
-            }
-        }
     }
 
     private static string? Join(params ReadOnlySpan<string?> problems)

@@ -31,6 +31,20 @@ public sealed class CheckpointStore(string directory)
         File.Move(temporary, path, overwrite: true);
     }
 
+    /// <summary>As <see cref="Save"/>, for what can be had again: a full disk must not stop pods.</summary>
+    public bool TrySave(string name, ReadOnlySpan<byte> content)
+    {
+        try
+        {
+            Save(name, content);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>The content, or null when there is no such file.</summary>
     public byte[]? Load(string name)
     {

@@ -24,8 +24,9 @@ public sealed class CrashLoopBackOff(TimeProvider time, TimeSpan initial, TimeSp
             return TimeSpan.Zero;
         }
 
-        var left = entry.Delay - (time.GetUtcNow() - failedAt);
-        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        // A failure in the future means that the clock was set back: nobody waits until it has caught up.
+        var passed = time.GetUtcNow() - failedAt;
+        return passed >= TimeSpan.Zero && passed < entry.Delay ? entry.Delay - passed : TimeSpan.Zero;
     }
 
     /// <summary>The delay that is in force for a key; zero when there is none.</summary>

@@ -34,7 +34,7 @@ public sealed class LifecycleHooks(ICri cri, HttpActions http, TimeProvider time
 
             return null;
         }
-        catch (Exception e) when (e is CriException or HttpRequestException or IOException or UriFormatException)
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested || e is not OperationCanceledException)
         {
             return e.Message;
         }

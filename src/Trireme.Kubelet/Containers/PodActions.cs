@@ -80,12 +80,13 @@ public sealed record PodActions
     {
         var exists = runtime.Sandboxes.Count > 0;
         var hadContainers = runtime.Containers.Count > 0;
-        if (pod.RestartPolicyOrDefault() == RestartPolicy.Never && exists && hadContainers)
+        var toStart = pod.Containers().Where(c => RestartDecision.ShouldStart(pod, c, AsExited(runtime.Latest(c.Name!)))).ToList();
+        if (pod.RestartPolicyOrDefault() == RestartPolicy.Never && exists && hadContainers && !toStart.Exists(c => runtime.Latest(c.Name!) is not null))
         {
+            // Only a rule of a container's own brings back what had begun.
             return new PodActions { KillPod = true };
         }
 
-        var toStart = pod.Containers().Where(c => RestartDecision.ShouldStart(pod, c, AsExited(runtime.Latest(c.Name!)))).ToList();
         if (toStart.Count == 0)
         {
             return new PodActions { KillPod = exists };

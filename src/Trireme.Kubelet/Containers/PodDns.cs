@@ -1,3 +1,4 @@
+using System.Net;
 using Trireme.Api.Models.Core.V1;
 
 namespace Trireme.Kubelet.Containers;
@@ -88,6 +89,18 @@ public sealed class PodDns(IReadOnlyList<string> clusterDns, string clusterDomai
 /// <summary>The parts of a resolv.conf.</summary>
 public sealed record ResolvConf(IReadOnlyList<string> Nameservers, IReadOnlyList<string> Searches, IReadOnlyList<string> Options)
 {
+    private const string Usual = "/etc/resolv.conf";
+    private const string BehindStub = "/run/systemd/resolve/resolv.conf";
+
+    /// <summary>
+    /// The machine's file that pods can use. A resolver on the machine's own loopback answers no pod: systemd-resolved, which is one, names the servers
+    /// behind it in another file.
+    /// </summary>
+    public static string Find(string usual = Usual, string behindStub = BehindStub) =>
+        File.Exists(behindStub) && Read(usual).Nameservers is { Count: > 0 } servers && servers.All(IsLoopback) ? behindStub : usual;
+
+    private static bool IsLoopback(string server) => IPAddress.TryParse(server, out var address) && IPAddress.IsLoopback(address);
+
     /// <summary>Reads a resolv.conf; one that is missing is empty.</summary>
     public static ResolvConf Read(string path)
     {

@@ -63,14 +63,14 @@ public static class PodQos
     /// <summary>Quota per <see cref="CpuPeriod"/> for a limit in thousandths of a core; 0 for no limit. The kernel takes no less than 1 ms.</summary>
     public static long Quota(long milliCpu) => milliCpu == 0 ? 0 : Math.Max(milliCpu * CpuPeriod / 1000, 1000);
 
-    /// <summary>What the pod's cgroup gets.</summary>
+    /// <summary>What the pod's cgroup gets; no limit when one of its containers, init containers among them, has none.</summary>
     public static CgroupResources CgroupOf(Pod pod)
     {
         var requests = Effective(pod, c => MilliCpu(c.Resources?.Requests, c.Resources?.Limits));
-        var cpuLimits = pod.Containers().All(c => Amount(c.Resources?.Limits, ResourceName.Cpu) > 0)
+        var cpuLimits = pod.AllContainers().All(c => Amount(c.Resources?.Limits, ResourceName.Cpu) > 0)
             ? Effective(pod, c => MilliCpu(c.Resources?.Limits, null))
             : 0;
-        var memoryLimits = pod.Containers().All(c => Amount(c.Resources?.Limits, ResourceName.Memory) > 0)
+        var memoryLimits = pod.AllContainers().All(c => Amount(c.Resources?.Limits, ResourceName.Memory) > 0)
             ? Effective(pod, c => (long)Amount(c.Resources?.Limits, ResourceName.Memory))
             : 0;
         return new CgroupResources(Shares(requests), Quota(cpuLimits), memoryLimits);

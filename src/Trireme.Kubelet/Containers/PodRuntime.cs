@@ -42,6 +42,9 @@ public sealed class PodRuntime(
     /// <summary>A hook that used up the grace leaves the container this long for its SIGTERM.</summary>
     private static readonly TimeSpan _minimumGrace = TimeSpan.FromSeconds(2);
 
+    /// <summary>What a container waits for mostly comes without the kubelet being told.</summary>
+    private static readonly TimeSpan _retryPeriod = TimeSpan.FromSeconds(10);
+
     private readonly CrashLoopBackOff _backOff = new(time);
 
     /// <param name="pod">The pod as it should be, addresses in its status when it has any.</param>
@@ -219,10 +222,11 @@ public sealed class PodRuntime(
         var image = await images.EnsureAsync(pod, container, sandboxConfig, cancellationToken);
         if (image.Image is null)
         {
-            return (new WaitingReason(image.Reason, image.Message), TimeSpan.FromSeconds(10));
+            return (new WaitingReason(image.Reason, image.Message), _retryPeriod);
         }
 
-        return (await CreateAndStartAsync(pod, container, latest, image.Image, sandboxId, sandboxConfig, volumes, path, cancellationToken), null);
+        var waiting = await CreateAndStartAsync(pod, container, latest, image.Image, sandboxId, sandboxConfig, volumes, path, cancellationToken);
+        return (waiting, waiting is null ? null : _retryPeriod);
     }
 
     private async Task<WaitingReason?> CreateAndStartAsync(

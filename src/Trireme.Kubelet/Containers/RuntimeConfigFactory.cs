@@ -129,7 +129,7 @@ public sealed class RuntimeConfigFactory(
             {
                 ContainerPath = Path.IsPathRooted(mount.MountPath) ? mount.MountPath : "/" + mount.MountPath,
                 HostPath = string.IsNullOrEmpty(subPath) ? place : Resolve(place, subPath),
-                Readonly = mount.ReadOnly,
+                Readonly = mount.ReadOnly || IsReadOnly(pod.Spec?.Volumes?.Find(v => v.Name == mount.Name)),
                 Propagation = mount.MountPropagation switch
                 {
                     MountPropagationMode.HostToContainer => MountPropagation.PropagationHostToContainer,
@@ -151,6 +151,9 @@ public sealed class RuntimeConfigFactory(
         File.SetUnixFileMode(message, (UnixFileMode)0x1B6); // 0666: a container writes it as whatever user it runs
         config.Mounts.Add(new Mount { ContainerPath = TerminationMessagePath(container), HostPath = message });
     }
+
+    /// <summary>What the kubelet writes itself, and what was claimed for reading, is not written by containers.</summary>
+    private static bool IsReadOnly(Volume? volume) => volume is not null && (VolumePayload.Handles(volume) || volume.PersistentVolumeClaim?.ReadOnly == true);
 
     private static string Resolve(string volume, string subPath)
     {

@@ -28,24 +28,49 @@ public sealed class ContainerLogManager(ICri cri, long maxSize, int maxFiles, Ti
 
     public async Task RotateAllAsync(CancellationToken cancellationToken)
     {
+        IReadOnlyList<Container> running;
         try
         {
-            var running = new ContainerFilter { State = new ContainerStateValue { State = ContainerState.ContainerRunning } };
-            foreach (var container in await cri.ListContainersAsync(running, cancellationToken))
-            {
-                if (await cri.ContainerStatusAsync(container.Id, cancellationToken) is { LogPath: { Length: > 0 } path } && SizeOf(path) >= maxSize)
-                {
-                    await RotateAsync(container.Id, path, cancellationToken);
-                }
-            }
+            var filter = new ContainerFilter { State = new ContainerStateValue { State = ContainerState.ContainerRunning } };
+            running = await cri.ListContainersAsync(filter, cancellationToken);
         }
-        catch (Exception e) when (e is CriException or IOException or UnauthorizedAccessException)
+        catch (CriException e)
         {
-            logger.LogDebug("Container logs were not rotated: {Error}", e.Message);
+            logger.LogDebug("Container logs were not looked at: {Error}", e.Message);
+            return;
+        }
+
+        foreach (var container in running)
+        {
+            try
+            {
+                await CheckAsync(container.Id, cancellationToken);
+            }
+            catch (Exception e) when (e is CriException or IOException or UnauthorizedAccessException)
+            {
+                logger.LogDebug("Log of container {Container} was not rotated: {Error}", container.Id, e.Message);
+            }
         }
     }
 
-    private static long SizeOf(string path) => File.Exists(path) ? new FileInfo(path).Length : 0;
+    private async Task CheckAsync(string containerId, CancellationToken cancellationToken)
+    {
+        if (await cri.ContainerStatusAsync(containerId, cancellationToken) is not { State: ContainerState.ContainerRunning, LogPath: { Length: > 0 } path })
+        {
+            return;
+        }
+
+        var log = new FileInfo(path);
+        if (!log.Exists && Directory.Exists(log.DirectoryName))
+        {
+            // A rotation was cut off after the move: the runtime writes to a file that has another name, or none any more.
+            await cri.ReopenContainerLogAsync(containerId, cancellationToken);
+        }
+        else if (log.Exists && log.Length >= maxSize)
+        {
+            await RotateAsync(containerId, path, cancellationToken);
+        }
+    }
 
     private async Task RotateAsync(string containerId, string path, CancellationToken cancellationToken)
     {
@@ -64,10 +89,14 @@ public sealed class ContainerLogManager(ICri cri, long maxSize, int maxFiles, Ti
         {
             await cri.ReopenContainerLogAsync(containerId, cancellationToken);
         }
-        catch (CriException)
+        catch
         {
-            // The runtime still writes to the old file: give it its name back, so that nothing is lost.
-            File.Move(aside, path, overwrite: true);
+            // The runtime still writes to the old file: give it its name back, so that nothing is lost. A new one means that it did as it was told.
+            if (!File.Exists(path))
+            {
+                File.Move(aside, path);
+            }
+
             throw;
         }
     }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Trireme.Kubelet.Os;
 
@@ -51,6 +52,16 @@ internal static partial class Linux
             : null;
     }
 
+    /// <summary>The path without links, as the kernel's own list of mounts has it.</summary>
+    /// <exception cref="IOException">There is no such path.</exception>
+    public static string RealPath(string path)
+    {
+        const int longest = 4096;
+        Span<byte> resolved = stackalloc byte[longest];
+        Check(RealpathNative(path, ref MemoryMarshal.GetReference(resolved)) == 0 ? -1 : 0, $"realpath {path}");
+        return Encoding.UTF8.GetString(resolved[..resolved.IndexOf((byte)0)]);
+    }
+
     /// <summary>Size and free space of the file system on which a path lies.</summary>
     public static (long TotalBytes, long AvailableBytes) DiskSpace(string path)
     {
@@ -80,6 +91,9 @@ internal static partial class Linux
 
     [LibraryImport(Libc, EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int StatxNative(int directory, string path, int flags, uint mask, ref byte result);
+
+    [LibraryImport(Libc, EntryPoint = "realpath", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint RealpathNative(string path, ref byte resolved);
 
     [LibraryImport(Libc, EntryPoint = "rmdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int RmdirNative(string path);

@@ -31,8 +31,10 @@ public sealed class PodSyncer(
     TimeProvider time,
     ILogger<PodSyncer> logger) : IPodSyncer
 {
-    /// <summary>Init containers are short: their end is looked for more often than the runtime is relisted.</summary>
+    /// <summary>Init containers are short: their end is looked for more often than the runtime is relisted, at first.</summary>
     private static readonly TimeSpan _initPeriod = TimeSpan.FromMilliseconds(400);
+
+    private static readonly TimeSpan _maxInitPeriod = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentDictionary<string, IReadOnlyDictionary<string, WaitingReason>> _waiting = new(StringComparer.Ordinal);
 
@@ -59,10 +61,10 @@ public sealed class PodSyncer(
         }
 
         // 5
-        IReadOnlyDictionary<string, string> places;
+        MountedVolumes mounted;
         try
         {
-            places = await volumes.MountAsync(WithStatus(pod, status), cancellationToken);
+            mounted = await volumes.MountAsync(WithStatus(pod, status), cancellationToken);
         }
         catch (VolumeException e)
         {
@@ -71,8 +73,13 @@ public sealed class PodSyncer(
             return new SyncOutcome(false, Failed: true);
         }
 
+        foreach (var problem in mounted.Problems)
+        {
+            events.Event(pod, "Warning", "FailedMount", problem);
+        }
+
         // 6
-        var result = await runtime.SyncPodAsync(WithStatus(pod, status), current, places, cancellationToken);
+        var result = await runtime.SyncPodAsync(WithStatus(pod, status), current, mounted.Places, cancellationToken);
         Remember(pod.Uid(), result);
 
         // 7
@@ -85,8 +92,8 @@ public sealed class PodSyncer(
 
         DeadlineFailure(pod, status.StartTime, out var untilDeadline);
         var retry = Earlier(result.RetryAfter, untilDeadline);
-        var inInit = pod.InitContainers().Count > 0 && !PodActions.HasInitialized(pod, current);
-        return new SyncOutcome(status.Phase is PodPhase.Failed or PodPhase.Succeeded, inInit ? Earlier(retry, _initPeriod) : retry);
+        var inInit = pod.InitContainers().Count > 0 && !PodActions.HasInitialized(pod, current) && result.Waiting.Count == 0;
+        return new SyncOutcome(status.Phase is PodPhase.Failed or PodPhase.Succeeded, inInit ? Earlier(retry, InitPeriod(pod, current)) : retry);
     }
 
     /// <summary>1 show that the pod goes, 2 stop its containers, 3 make sure that none runs, 4 show their end.</summary>
@@ -152,6 +159,14 @@ public sealed class PodSyncer(
                 statuses.SetTerminated(pod);
             }
         }
+    }
+
+    /// <summary>The longer an init container has run already, the less often it is looked at.</summary>
+    private TimeSpan InitPeriod(Pod pod, PodRuntimeStatus current)
+    {
+        var started = pod.InitContainers().Select(c => current.Active(c.Name!)).Where(c => c is { IsRunning: true }).Max(c => c!.StartedAt as DateTimeOffset?);
+        var period = (time.GetUtcNow() - (started ?? time.GetUtcNow())) / 5;
+        return period < _initPeriod ? _initPeriod : period < _maxInitPeriod ? period : _maxInitPeriod;
     }
 
     private static TimeSpan? Earlier(TimeSpan? a, TimeSpan? b) => a is null ? b : b is null ? a : a < b ? a : b;

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Text;
 using Trireme.Api;
@@ -39,23 +38,7 @@ public sealed class HttpActions : IDisposable
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, UrlOf(action, container, podIP));
         request.Headers.ConnectionClose = true;
-        request.Headers.TryAddWithoutValidation("User-Agent", UserAgent);
-        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("*/*"));
-        foreach (var header in action.HttpHeaders ?? [])
-        {
-            if (string.Equals(header.Name, "Host", StringComparison.OrdinalIgnoreCase))
-            {
-                request.Headers.Host = header.Value;
-                continue;
-            }
-
-            request.Headers.Remove(header.Name!);
-            if (header.Value is { Length: > 0 })
-            {
-                request.Headers.TryAddWithoutValidation(header.Name!, header.Value);
-            }
-        }
-
+        AddHeaders(request, action.HttpHeaders ?? []);
         using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
         var buffer = new byte[MaxBody];
@@ -68,6 +51,32 @@ public sealed class HttpActions : IDisposable
         port is not { } p ? 0
         : !p.IsString || p.IntValue > 0 ? p.IntValue
         : container.Ports?.FirstOrDefault(c => c.Name == p.ToString())?.ContainerPortValue ?? 0;
+
+    /// <summary>The probe's own headers, and those that it does not name; one that it names without a value is left out.</summary>
+    private static void AddHeaders(HttpRequestMessage request, List<HTTPHeader> headers)
+    {
+        foreach (var header in headers.Where(h => h.Value is { Length: > 0 }))
+        {
+            if (string.Equals(header.Name, "Host", StringComparison.OrdinalIgnoreCase))
+            {
+                request.Headers.Host = header.Value;
+            }
+            else if (!request.Headers.TryAddWithoutValidation(header.Name!, header.Value))
+            {
+                // .NET keeps what describes a body (Content-Type) with the body: an empty one carries it.
+                request.Content ??= new ByteArrayContent([]);
+                request.Content.Headers.TryAddWithoutValidation(header.Name!, header.Value);
+            }
+        }
+
+        foreach (var (name, value) in (ReadOnlySpan<(string, string)>)[("User-Agent", UserAgent), ("Accept", "*/*")])
+        {
+            if (!headers.Exists(h => string.Equals(h.Name, name, StringComparison.OrdinalIgnoreCase)))
+            {
+                request.Headers.TryAddWithoutValidation(name, value);
+            }
+        }
+    }
 
     private static Uri UrlOf(HTTPGetAction action, Container container, string podIP)
     {

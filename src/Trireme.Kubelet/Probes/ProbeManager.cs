@@ -119,6 +119,9 @@ public sealed class ProbeManager(IProber prober, IEventRecorder events, TimeProv
     internal void ReportFailure(ProbeType type, Pod pod, string container, string output) =>
         events.Event(pod, "Warning", "Unhealthy", $"{type} probe failed: {output.Trim()}", $"spec.containers{{{container}}}");
 
+    internal void ReportUnknown(ProbeType type, Pod pod, string container, string output) =>
+        events.Event(pod, "Warning", "Unhealthy", $"{type} probe errored and resulted in unknown state: {output.Trim()}", $"spec.containers{{{container}}}");
+
     /// <summary>
     /// After a restart of the kubelet a container that was started and ready stays so until its probes say otherwise; otherwise every restart
     /// would take all pods of a node out of their services.

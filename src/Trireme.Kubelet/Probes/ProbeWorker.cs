@@ -94,8 +94,10 @@ internal sealed class ProbeWorker
             return null;
         }
 
-        var wait = TimeSpan.FromSeconds(_probe.InitialDelaySeconds) - (_time.GetUtcNow() - running.StartedAt);
-        if (wait > TimeSpan.Zero)
+        // A start in the future means that the clock was set back: it has begun by now.
+        var age = _time.GetUtcNow() - running.StartedAt;
+        var wait = TimeSpan.FromSeconds(_probe.InitialDelaySeconds) - age;
+        if (wait > TimeSpan.Zero && age >= TimeSpan.Zero)
         {
             return wait;
         }
@@ -106,7 +108,15 @@ internal sealed class ProbeWorker
         }
 
         var attempt = await _manager.AttemptAsync(_probe, new ProbeTarget(observed.Pod, observed.Container, running.Id, observed.PodIP), cancellationToken);
-        Count(attempt, observed, running);
+        if (attempt.IsUnknown)
+        {
+            _manager.ReportUnknown(_type, observed.Pod, _containerName, attempt.Output);
+        }
+        else
+        {
+            Count(attempt, observed, running);
+        }
+
         return null;
     }
 

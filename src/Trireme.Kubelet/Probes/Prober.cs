@@ -29,9 +29,11 @@ public sealed class Prober(ICri cri, HttpActions http, TimeProvider time) : IPro
                 _ => new ProbeAttempt(false, "missing probe handler"),
             };
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception e)
         {
-            return new ProbeAttempt(false, $"probe timed out after {timeout.TotalSeconds}s");
+            // Whatever a probe trips over is its outcome: one that throws would be the last of its container.
+            cancellationToken.ThrowIfCancellationRequested();
+            return new ProbeAttempt(false, deadline.IsCancellationRequested ? $"probe timed out after {timeout.TotalSeconds}s" : e.Message);
         }
     }
 
@@ -50,7 +52,8 @@ public sealed class Prober(ICri cri, HttpActions http, TimeProvider time) : IPro
         }
         catch (CriException e)
         {
-            return new ProbeAttempt(false, e.Message);
+            // A restart of the runtime must not restart every container that has an exec probe.
+            return new ProbeAttempt(false, e.Message) { IsUnknown = true };
         }
     }
 

@@ -52,6 +52,9 @@ public static class AtomicWriter
         return true;
     }
 
+    /// <summary>Whether a volume has had a payload.</summary>
+    public static bool IsWritten(string directory) => new FileInfo(Path.Combine(directory, DataLink)).LinkTarget is not null;
+
     /// <exception cref="VolumeException">The path leaves the volume or collides with the links.</exception>
     public static void CheckPath(string path)
     {

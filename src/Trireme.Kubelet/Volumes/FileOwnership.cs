@@ -14,10 +14,21 @@ public static class FileOwnership
     /// <param name="readOnly">Whether containers only read it.</param>
     public static void SetGroup(string path, long group, bool readOnly)
     {
-        Apply(new DirectoryInfo(path), group, readOnly);
-        foreach (var entry in new DirectoryInfo(path).EnumerateFileSystemInfos("*", SearchOption.AllDirectories))
+        var root = new DirectoryInfo(path);
+        Apply(root, group, readOnly);
+        ApplyBelow(root, group, readOnly);
+    }
+
+    /// <summary>Links are not followed: what a container planted there must not lead to the machine's own files.</summary>
+    private static void ApplyBelow(DirectoryInfo directory, long group, bool readOnly)
+    {
+        foreach (var entry in directory.EnumerateFileSystemInfos())
         {
             Apply(entry, group, readOnly);
+            if (entry is DirectoryInfo child && child.LinkTarget is null)
+            {
+                ApplyBelow(child, group, readOnly);
+            }
         }
     }
 

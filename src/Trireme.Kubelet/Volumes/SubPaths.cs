@@ -53,7 +53,9 @@ public static class SubPaths
             current = next;
             if (!File.Exists(current) && !Directory.Exists(current))
             {
+                // As open as the volume itself: a container that does not run as root could not use it otherwise. The process's umask does not count.
                 Directory.CreateDirectory(current);
+                File.SetUnixFileMode(current, File.GetUnixFileMode(volume));
             }
         }
 

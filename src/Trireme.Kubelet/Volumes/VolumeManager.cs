@@ -6,15 +6,23 @@ using Trireme.Kubelet.Os;
 
 namespace Trireme.Kubelet.Volumes;
 
+/// <summary>The volumes of a pod.</summary>
+/// <param name="Places">Where each lies on the machine, by name.</param>
+/// <param name="Problems">Why some of them still have the content of before.</param>
+public sealed record MountedVolumes(IReadOnlyDictionary<string, string> Places, IReadOnlyList<string> Problems);
+
 /// <summary>Sets up a pod's volumes before its containers start, keeps their content fresh, and takes them down when the pod is gone.</summary>
 /// <remarks>All of it is idempotent and keeps its state in the file system only: a restarted kubelet just does it again.</remarks>
 public sealed class VolumeManager(KubeletPaths paths, VolumePayload payload, IPersistentVolumes claims, TimeProvider time, ILogger<VolumeManager> logger)
 {
     /// <summary>Makes every volume ready and returns where each lies on the machine.</summary>
-    /// <exception cref="VolumeException">One of them is not ready; the message says which and why.</exception>
-    public async Task<IReadOnlyDictionary<string, string>> MountAsync(Pod pod, CancellationToken cancellationToken)
+    /// <remarks>Files that were written once stay when they cannot be written anew: a ConfigMap that was deleted stops no pod that runs with it.</remarks>
+    /// <exception cref="VolumeException">One of them is not ready; the message says which and why. The others are.</exception>
+    public async Task<MountedVolumes> MountAsync(Pod pod, CancellationToken cancellationToken)
     {
         var places = new Dictionary<string, string>(StringComparer.Ordinal);
+        var problems = new List<string>();
+        VolumeException? first = null;
         foreach (var volume in pod.Spec?.Volumes ?? [])
         {
             try
@@ -23,11 +31,20 @@ public sealed class VolumeManager(KubeletPaths paths, VolumePayload payload, IPe
             }
             catch (Exception e) when (e is VolumeException or ApiException or ApiUnavailableException or IOException or UnauthorizedAccessException)
             {
-                throw new VolumeException($"MountVolume.SetUp failed for volume \"{volume.Name}\" : {e.Message}", e);
+                var problem = new VolumeException($"MountVolume.SetUp failed for volume \"{volume.Name}\" : {e.Message}", e);
+                if (VolumePayload.Handles(volume) && AtomicWriter.IsWritten(FilesOf(pod, volume)))
+                {
+                    places[volume.Name!] = FilesOf(pod, volume);
+                    problems.Add(problem.Message);
+                }
+                else
+                {
+                    first ??= problem;
+                }
             }
         }
 
-        return places;
+        return first is null ? new MountedVolumes(places, problems) : throw first;
     }
 
     /// <summary>Unmounts and removes what was set up for a pod; hostPath and claimed content stays.</summary>
@@ -35,6 +52,11 @@ public sealed class VolumeManager(KubeletPaths paths, VolumePayload payload, IPe
     /// <param name="wholePod">Whether its termination messages and /etc/hosts go too.</param>
     public void TearDown(string podUid, bool wholePod)
     {
+        if (wholePod)
+        {
+            claims.Release(podUid);
+        }
+
         var directory = wholePod ? paths.Pod(podUid) : paths.Volumes(podUid);
         if (!Directory.Exists(directory))
         {
@@ -87,6 +109,11 @@ public sealed class VolumeManager(KubeletPaths paths, VolumePayload payload, IPe
         {
             var source = await claims.FindPathAsync(pod, claim, cancellationToken);
             HostPaths.Ensure(source.Path, source.Type);
+            if (source.IsManaged && !volume.PersistentVolumeClaim.ReadOnly)
+            {
+                GiveToGroup(pod, volume.Name!, source.Path);
+            }
+
             return source.Path;
         }
 
@@ -96,14 +123,7 @@ public sealed class VolumeManager(KubeletPaths paths, VolumePayload payload, IPe
     private async Task<string> SetUpFilesAsync(Pod pod, Volume volume, CancellationToken cancellationToken)
     {
         var files = await payload.BuildAsync(pod, volume, cancellationToken);
-        var plugin = volume switch
-        {
-            { ConfigMap: not null } => "configmap",
-            { Secret: not null } => "secret",
-            { DownwardAPI: not null } => "downward-api",
-            _ => "projected",
-        };
-        var directory = paths.Volume(pod.Uid(), plugin, volume.Name!);
+        var directory = FilesOf(pod, volume);
         var group = pod.Spec?.SecurityContext?.FsGroup;
         AtomicWriter.Write(directory, files, time, fresh =>
         {
@@ -113,6 +133,29 @@ public sealed class VolumeManager(KubeletPaths paths, VolumePayload payload, IPe
             }
         });
         return directory;
+    }
+
+    private string FilesOf(Pod pod, Volume volume)
+    {
+        var plugin = volume switch
+        {
+            { ConfigMap: not null } => "configmap",
+            { Secret: not null } => "secret",
+            { DownwardAPI: not null } => "downward-api",
+            _ => "projected",
+        };
+        return paths.Volume(pod.Uid(), plugin, volume.Name!);
+    }
+
+    /// <summary>Puts the pod's fsGroup on a local volume, once per pod: it may hold many files.</summary>
+    private void GiveToGroup(Pod pod, string name, string path)
+    {
+        var done = paths.Volume(pod.Uid(), "local-volume", name);
+        if (pod.Spec?.SecurityContext?.FsGroup is { } group && !Directory.Exists(done))
+        {
+            FileOwnership.SetGroup(path, group, readOnly: false);
+            Directory.CreateDirectory(done);
+        }
     }
 
     private string SetUpEmptyDir(Pod pod, string name, EmptyDirVolumeSource empty)

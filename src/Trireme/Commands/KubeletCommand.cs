@@ -54,7 +54,11 @@ internal static class KubeletCommand
 
     private static readonly Option<string> ClusterDomain = new("--cluster-domain") { Description = "Domain of the cluster", DefaultValueFactory = _ => "cluster.local" };
 
-    private static readonly Option<string> ResolvConf = new("--resolv-conf") { Description = "The machine's resolver configuration", DefaultValueFactory = _ => "/etc/resolv.conf" };
+    private static readonly Option<string> ResolvConf = new("--resolv-conf")
+    {
+        Description = "The machine's resolver configuration; by default /etc/resolv.conf, or systemd-resolved's list of servers where that names only the machine itself",
+        DefaultValueFactory = _ => Kubelet.Containers.ResolvConf.Find(),
+    };
 
     private static readonly Option<string?> TlsCert = new("--tls-cert-file") { Description = "Serving certificate; without it a self-signed one" };
 

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Time.Testing;
 using Trireme.Api;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Kubelet.Containers;
+using Trireme.TestKit;
 
 namespace Trireme.Kubelet.Tests.Containers;
 
@@ -37,6 +38,16 @@ public sealed class ConfigurationTests
         Assert.Equal(TimeSpan.FromSeconds(10), backOff.Current("k"));
     }
 
+    [Fact]
+    public void Nobody_waits_for_a_clock_that_was_set_back()
+    {
+        var time = new FakeTimeProvider(Pods.Noon);
+        var backOff = new CrashLoopBackOff(time);
+        backOff.Next("k", time.GetUtcNow());
+
+        Assert.Equal(TimeSpan.Zero, backOff.Remaining("k", Pods.Noon.AddHours(3)));
+    }
+
     [Theory]
     [InlineData(null, null, null, null, "BestEffort")]
     [InlineData("100m", null, null, null, "Burstable")]
@@ -62,6 +73,16 @@ public sealed class ConfigurationTests
         Assert.Equal((256, 50_000, 128L << 20), (resources.CpuShares, resources.CpuQuota, resources.MemoryLimitInBytes));
         Assert.InRange(resources.OomScoreAdj, 3, 999);
         Assert.Equal(new CgroupResources(256, 50_000, 128L << 20), PodQos.CgroupOf(pod));
+    }
+
+    [Fact]
+    public void An_init_container_without_limits_leaves_its_pod_without_limits()
+    {
+        var pod = Pods.Make("a");
+        pod.Spec!.Containers![0].Resources = new ResourceRequirements { Limits = List("500m", "128Mi") };
+        pod.Spec.InitContainers = [Pods.Container("prepare")];
+
+        Assert.Equal((0, 0), (PodQos.CgroupOf(pod).CpuQuota, PodQos.CgroupOf(pod).MemoryLimit));
     }
 
     [Fact]
@@ -98,6 +119,22 @@ public sealed class ConfigurationTests
         Assert.Equal(["10.96.0.10"], config.Servers);
         Assert.Equal(["default.svc.cluster.local", "svc.cluster.local", "cluster.local"], config.Searches);
         Assert.Equal(["ndots:2"], config.Options);
+    }
+
+    [Theory]
+    [InlineData("nameserver 127.0.0.53\nsearch example.com\n", true)]
+    [InlineData("nameserver ::1\nnameserver 127.0.0.1\n", true)]
+    [InlineData("nameserver 127.0.0.53\nnameserver 192.0.2.53\n", false)]
+    [InlineData("search example.com\n", false)]
+    public void A_resolver_on_the_machines_loopback_is_passed_over(string usual, bool passedOver)
+    {
+        using var directory = new TempDirectory();
+        File.WriteAllText(directory["usual"], usual);
+        Assert.Equal(directory["usual"], ResolvConf.Find(directory["usual"], directory["behind"]));
+
+        File.WriteAllText(directory["behind"], "nameserver 192.0.2.53\n");
+
+        Assert.Equal(directory[passedOver ? "behind" : "usual"], ResolvConf.Find(directory["usual"], directory["behind"]));
     }
 
     [Fact]

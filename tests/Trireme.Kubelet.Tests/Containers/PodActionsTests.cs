@@ -85,6 +85,17 @@ public sealed class PodActionsTests
     }
 
     [Fact]
+    public void A_pod_that_must_not_restart_gets_another_sandbox_for_a_container_with_a_policy_of_its_own()
+    {
+        var pod = Pods.Make("a");
+        pod.Spec!.RestartPolicy = "Never";
+        pod.Spec.Containers![0].RestartPolicy = "OnFailure";
+        var runtime = new PodRuntimeStatus("uid-1", [Pods.Sandbox("s1", 0, ready: false)], [Pods.Exited(pod.Spec.Containers[0], 255)]);
+
+        Assert.True(Compute(pod, runtime) is { KillPod: true, CreateSandbox: true });
+    }
+
+    [Fact]
     public void A_container_whose_image_changed_is_replaced()
     {
         var pod = Pods.Make("a");

@@ -103,6 +103,100 @@ public sealed class PodSyncerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_config_map_that_is_deleted_leaves_a_running_pod_its_content_and_its_restarts()
+    {
+        _rig.ConfigMaps["settings"] = new ConfigMap { Data = new() { ["a"] = "1" } };
+        var pod = Pods.Make("main");
+        pod.Spec!.Volumes = [new Volume { Name = "v", ConfigMap = new ConfigMapVolumeSource { Name = "settings" } }];
+        pod.Spec.Containers![0].VolumeMounts = [new VolumeMount { Name = "v", MountPath = "/v" }];
+        await _rig.SyncAsync(pod);
+
+        _rig.ConfigMaps.Clear();
+        _rig.Cri.Exit("main", 1);
+        var outcome = await _rig.SyncAsync(pod);
+
+        Assert.False(outcome.Failed);
+        Assert.Contains("FailedMount", _rig.Events);
+        Assert.Equal((1, PodPhase.Running), (_rig.Main.RestartCount, _rig.Status.Phase));
+        Assert.Equal("1", File.ReadAllText(Path.Combine(_rig.Cri.Configs("main")[^1].Mounts[0].HostPath, "a")));
+    }
+
+    [Fact]
+    public async Task A_volume_that_is_not_ready_holds_no_other_back()
+    {
+        var pod = Pods.Make("main");
+        pod.Spec!.Volumes =
+        [
+            new Volume { Name = "missing", ConfigMap = new ConfigMapVolumeSource { Name = "settings" } },
+            new Volume { Name = "scratch", EmptyDir = new EmptyDirVolumeSource() },
+        ];
+
+        Assert.True((await _rig.SyncAsync(pod)).Failed);
+
+        Assert.True(Directory.Exists(_rig.Paths.Volume("uid-1", "empty-dir", "scratch")));
+    }
+
+    [Fact]
+    public async Task What_the_kubelet_writes_and_claims_for_reading_are_mounted_read_only()
+    {
+        _rig.ConfigMaps["settings"] = new ConfigMap { Data = new() { ["a"] = "1" } };
+        _rig.AddClaim("data", new PersistentVolumeSpec { HostPath = new HostPathVolumeSource { Path = "/" } });
+        var pod = Pods.Make("main");
+        pod.Spec!.Volumes =
+        [
+            new Volume { Name = "settings", ConfigMap = new ConfigMapVolumeSource { Name = "settings" } },
+            new Volume { Name = "data", PersistentVolumeClaim = new PersistentVolumeClaimVolumeSource { ClaimName = "data", ReadOnly = true } },
+            new Volume { Name = "scratch", EmptyDir = new EmptyDirVolumeSource() },
+        ];
+        pod.Spec.Containers![0].VolumeMounts = [.. pod.Spec.Volumes.Select(v => new VolumeMount { Name = v.Name, MountPath = "/" + v.Name })];
+
+        await _rig.SyncAsync(pod);
+
+        Assert.Equal(
+            [("/settings", true), ("/data", true), ("/scratch", false)],
+            _rig.Cri.Configs("main")[0].Mounts.Take(3).Select(m => (m.ContainerPath, m.Readonly)));
+    }
+
+    [Fact]
+    public async Task A_local_volume_is_given_to_the_pods_group()
+    {
+        var place = Path.Combine(_rig.Paths.Root, "disk");
+        Directory.CreateDirectory(place);
+        _rig.AddClaim("data", new PersistentVolumeSpec { Local = new LocalVolumeSource { Path = place } });
+        var pod = Pods.Make("main");
+        pod.Spec!.SecurityContext = new PodSecurityContext { FsGroup = 0 };
+        pod.Spec.Volumes = [new Volume { Name = "data", PersistentVolumeClaim = new PersistentVolumeClaimVolumeSource { ClaimName = "data" } }];
+
+        await _rig.SyncAsync(pod);
+
+        Assert.True(File.GetUnixFileMode(place).HasFlag(UnixFileMode.SetGroup | UnixFileMode.GroupWrite));
+    }
+
+    [Fact]
+    public async Task A_container_that_cannot_be_made_is_tried_again_soon()
+    {
+        _rig.Cri.Intercept = call => call == "CreateContainer main" ? new Kubelet.Cri.CriException(Grpc.Core.StatusCode.Unknown, "name is reserved") : null;
+
+        var outcome = await _rig.SyncAsync(Pods.Make("main"));
+
+        Assert.Equal(("CreateContainerError", TimeSpan.FromSeconds(10)), (_rig.Main.State!.Waiting!.Reason, outcome.RetryAfter));
+    }
+
+    [Fact]
+    public async Task An_init_container_that_runs_for_long_is_looked_at_ever_less_often()
+    {
+        var pod = Pods.Make("main");
+        pod.Spec!.InitContainers = [Pods.Container("prepare")];
+        Assert.Equal(TimeSpan.FromMilliseconds(400), (await _rig.SyncAsync(pod)).RetryAfter);
+
+        _rig.Time.Advance(TimeSpan.FromSeconds(20));
+        var later = (await _rig.SyncAsync(pod)).RetryAfter!.Value;
+        _rig.Time.Advance(TimeSpan.FromHours(1));
+
+        Assert.Equal((4, TimeSpan.FromSeconds(10)), (Math.Round(later.TotalSeconds), (await _rig.SyncAsync(pod)).RetryAfter!.Value));
+    }
+
+    [Fact]
     public async Task After_a_power_cut_everything_comes_back_in_a_new_sandbox()
     {
         var pod = Pods.Make("main");

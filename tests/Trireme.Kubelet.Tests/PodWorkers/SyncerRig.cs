@@ -38,8 +38,8 @@ internal sealed class SyncerRig : IPodObjects, ICgroupManager, IEventRecorder, I
         var configs = new RuntimeConfigFactory(
             Paths, new PodDns(["10.96.0.10"], "cluster.local", "/none"), this, new EnvironmentBuilder(this, () => none), 1L << 30);
         var runtime = new PodRuntime(
-            Cri, configs, _images, new LifecycleHooks(Cri, _http, Time), Probes, this, this, new RuntimeClasses(Api), Time, NullLogger<PodRuntime>.Instance);
-        var volumes = new VolumeManager(Paths, new VolumePayload(this, () => none), new PersistentVolumes(Api), Time, NullLogger<VolumeManager>.Instance);
+            Cri, configs, _images, new LifecycleHooks(Cri, _http, Time), Probes, this, this, new RuntimeClasses(Api, new CheckpointStore(Paths.Checkpoints)), Time, NullLogger<PodRuntime>.Instance);
+        var volumes = new VolumeManager(Paths, new VolumePayload(this, () => none), new PersistentVolumes(Api, new CheckpointStore(Paths.Checkpoints)), Time, NullLogger<VolumeManager>.Instance);
         Statuses = new StatusManager(Api, new PodCheckpoints(new CheckpointStore(Paths.Checkpoints), NullLogger<PodCheckpoints>.Instance), Time, NullLogger<StatusManager>.Instance);
         Syncer = new PodSyncer(
             Cri, runtime, volumes, Probes, Statuses, this, this, Paths, () => ["10.99.0.1"], () => NetworkProblem, this, Time, NullLogger<PodSyncer>.Instance);
@@ -68,6 +68,18 @@ internal sealed class SyncerRig : IPodObjects, ICgroupManager, IEventRecorder, I
     public PodStatus Status => Statuses.Get("uid-1")!;
 
     public ContainerStatus Main => Status.ContainerStatuses![0];
+
+    /// <summary>Makes a claim that is bound to a volume.</summary>
+    public void AddClaim(string name, PersistentVolumeSpec volume)
+    {
+        Api.Seed(new PersistentVolume { Metadata = new() { Name = "pv-" + name }, Spec = volume });
+        Api.Seed(new PersistentVolumeClaim
+        {
+            Metadata = new() { Name = name, Namespace = "default" },
+            Spec = new PersistentVolumeClaimSpec { VolumeName = "pv-" + name },
+            Status = new PersistentVolumeClaimStatus { Phase = PersistentVolumeClaimPhase.Bound },
+        });
+    }
 
     public Task<SyncOutcome> SyncAsync(Pod pod) => Syncer.SyncPodAsync(pod, TestContext.Current.CancellationToken);
 

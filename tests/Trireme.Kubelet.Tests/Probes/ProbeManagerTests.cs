@@ -15,6 +15,7 @@ public sealed class ProbeManagerTests : IProber, IEventRecorder, IAsyncDisposabl
     private readonly ProbeManager _probes;
     private readonly ConcurrentQueue<string> _attempts = new();
     private volatile bool _answer = true;
+    private volatile bool _unknown;
 
     public ProbeManagerTests() => _probes = new ProbeManager(this, this, _time);
 
@@ -54,6 +55,30 @@ public sealed class ProbeManagerTests : IProber, IEventRecorder, IAsyncDisposabl
     }
 
     [Fact]
+    public async Task An_attempt_that_says_nothing_about_the_container_does_not_count()
+    {
+        (_answer, _unknown) = (false, true);
+        var (pod, runtime, _) = With(c => c.LivenessProbe = new Probe { PeriodSeconds = 1, FailureThreshold = 1 });
+        _probes.Observe(pod, runtime, "10.0.0.7");
+        await AdvanceUntilAttemptsAsync(3);
+        Assert.Equal(ProbeResult.Success, _probes.Get(ProbeType.Liveness, "a-0"));
+
+        _unknown = false;
+        await UntilAsync(() => _probes.Get(ProbeType.Liveness, "a-0") == ProbeResult.Failure, "liveness failed", advance: true);
+    }
+
+    [Fact]
+    public async Task A_clock_that_was_set_back_suspends_no_probe()
+    {
+        var (pod, runtime, _) = With(c => c.LivenessProbe = new Probe { PeriodSeconds = 1, InitialDelaySeconds = 5 });
+        runtime.Containers[0].Status.StartedAt = Kubelet.Cri.CriTime.ToNanoseconds(_time.GetUtcNow().AddDays(1));
+
+        _probes.Observe(pod, runtime, "10.0.0.7");
+
+        await UntilAsync(() => !_attempts.IsEmpty, "the container is probed");
+    }
+
+    [Fact]
     public void After_a_restart_of_the_kubelet_a_ready_container_stays_ready()
     {
         var (pod, runtime, container) = With(c => c.ReadinessProbe = new Probe { InitialDelaySeconds = 3600 });
@@ -74,7 +99,7 @@ public sealed class ProbeManagerTests : IProber, IEventRecorder, IAsyncDisposabl
     {
         var type = probe == target.Container.LivenessProbe ? "Liveness" : probe == target.Container.StartupProbe ? "Startup" : "Readiness";
         _attempts.Enqueue(type);
-        return Task.FromResult(new ProbeAttempt(_answer, "said no"));
+        return Task.FromResult(new ProbeAttempt(_answer, "said no") { IsUnknown = _unknown });
     }
 
     void IEventRecorder.Event(IKubernetesObject regarding, string type, string reason, string message, string? fieldPath)

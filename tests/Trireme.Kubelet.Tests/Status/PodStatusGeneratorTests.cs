@@ -77,6 +77,39 @@ public sealed class PodStatusGeneratorTests
         Assert.Equal(phase, Generate(pod, Pods.Runtime(Pods.Exited(pod.Spec.Containers![0], code))).Phase);
     }
 
+    [Theory]
+    [InlineData(42, PodPhase.Running)]
+    [InlineData(1, PodPhase.Failed)]
+    public void The_phase_of_a_pod_that_must_not_restart_follows_the_rules_of_its_containers(int code, string phase)
+    {
+        var pod = Pods.Make("main");
+        pod.Spec!.RestartPolicy = "Never";
+        pod.Spec.Containers![0].RestartPolicyRules =
+            [new ContainerRestartRule { Action = "Restart", ExitCodes = new ContainerRestartRuleOnExitCodes { Operator = "In", Values = [42] } }];
+
+        Assert.Equal(phase, Generate(pod, Pods.Runtime(Pods.Exited(pod.Spec.Containers[0], code))).Phase);
+    }
+
+    [Fact]
+    public void A_failed_init_container_that_is_restarted_does_not_fail_the_pod()
+    {
+        var pod = Pods.Make("main");
+        pod.Spec!.RestartPolicy = "Never";
+        pod.Spec.InitContainers = [Pods.Container("prepare")];
+        pod.Spec.InitContainers[0].RestartPolicy = "OnFailure";
+
+        Assert.Equal(PodPhase.Pending, Generate(pod, Pods.Runtime(Pods.Exited(pod.Spec.InitContainers[0], 1))).Phase);
+    }
+
+    [Fact]
+    public void A_pod_with_the_machines_network_has_its_address_before_its_sandbox()
+    {
+        var pod = Pods.Make("a");
+        pod.Spec!.HostNetwork = true;
+
+        Assert.Equal("10.99.0.1", Generate(pod, PodRuntimeStatus.Empty("uid-1")).PodIP);
+    }
+
     [Fact]
     public void A_failed_pod_is_not_shown_as_failed_while_a_container_runs()
     {

@@ -1,6 +1,7 @@
 using System.Text;
 using CsCheck;
 using Microsoft.Extensions.Time.Testing;
+using Trireme.Kubelet.Os;
 using Trireme.Kubelet.Volumes;
 using Trireme.TestKit;
 
@@ -74,6 +75,43 @@ public sealed class VolumeTests : IDisposable
         Assert.Throws<VolumeException>(() => SubPaths.Resolve(volume, "outside/passwd"));
         Assert.Throws<VolumeException>(() => SubPaths.Resolve(volume, "absolute/passwd"));
         Assert.Throws<VolumeException>(() => SubPaths.Resolve(volume, "../v"));
+    }
+
+    [Fact]
+    public void A_sub_path_is_made_as_open_as_its_volume()
+    {
+        var volume = _directory["v"];
+        const UnixFileMode open = (UnixFileMode)0x5FF; // 02777
+        Directory.CreateDirectory(volume);
+        File.SetUnixFileMode(volume, open);
+
+        Assert.Equal(open, File.GetUnixFileMode(SubPaths.Resolve(volume, "deep/down")));
+        Assert.Equal(open, File.GetUnixFileMode(Path.Combine(volume, "deep")));
+    }
+
+    [Fact]
+    public void A_group_is_given_what_is_in_the_volume_and_nothing_that_a_link_leads_to()
+    {
+        var outside = _directory["outside"];
+        Directory.CreateDirectory(Path.Combine(outside, "sub"));
+        var volume = _directory["v"];
+        Directory.CreateDirectory(Path.Combine(volume, "own"));
+        Directory.CreateSymbolicLink(Path.Combine(volume, "link"), outside);
+
+        FileOwnership.SetGroup(volume, 0, readOnly: false);
+
+        Assert.True(File.GetUnixFileMode(Path.Combine(volume, "own")).HasFlag(UnixFileMode.SetGroup));
+        Assert.False(File.GetUnixFileMode(Path.Combine(outside, "sub")).HasFlag(UnixFileMode.SetGroup));
+    }
+
+    [Fact]
+    public void A_path_through_a_link_is_known_as_the_kernel_knows_it()
+    {
+        Directory.CreateDirectory(_directory["real"]);
+        Directory.CreateSymbolicLink(_directory["link"], _directory["real"]);
+
+        Assert.Equal(Linux.RealPath(_directory["real"]), Linux.RealPath(_directory["link"]));
+        Assert.Throws<IOException>(() => Linux.RealPath(_directory["none"]));
     }
 
     [Fact]
