@@ -58,7 +58,7 @@ public static class DnsHost
             new ErrorsPlugin(metrics, timeProvider, logger),
             loop,
             new KubernetesPlugin(store, zone, (uint)options.Ttl, (uint)options.NegativeTtl, () => controller.IsReady, random),
-            new CachePlugin(new CacheOptions { MaxTtl = options.CacheTtl, MaxNegativeTtl = options.CacheTtl }, metrics, timeProvider),
+            new CachePlugin(new CacheOptions { MaxTtl = options.CacheTtl, MaxNegativeTtl = options.CacheTtl }, metrics, timeProvider, () => forward.AllAreDown),
             forward,
         ]);
 
@@ -76,16 +76,15 @@ public static class DnsHost
             }
 
             await using var health = await StartHealthAsync(options, controller, metrics, loggerFactory, timeProvider, cancellationToken);
-            var work = new List<Task> { controller.RunAsync(cancellationToken), forward.ProbeAsync(cancellationToken) };
-            work.AddRange(udp.Select(u => u.RunAsync(cancellationToken)));
-            work.AddRange(tcp.Select(t => t.RunAsync(cancellationToken)));
-            work.Add(loop.ProbeAsync(timeProvider, cancellationToken));
+            var work = new List<Func<CancellationToken, Task>> { controller.RunAsync, forward.ProbeAsync, token => loop.ProbeAsync(timeProvider, token) };
+            work.AddRange(udp.Select(u => (Func<CancellationToken, Task>)u.RunAsync));
+            work.AddRange(tcp.Select(t => (Func<CancellationToken, Task>)t.RunAsync));
             if (ownInformers is not null)
             {
-                work.Add(ownInformers.RunAsync(cancellationToken));
+                work.Add(ownInformers.RunAsync);
             }
 
-            await Task.WhenAll(work);
+            await RunTogetherAsync(work, cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -95,6 +94,30 @@ public static class DnsHost
         {
             udp.ForEach(u => u.Dispose());
             tcp.ForEach(t => t.Dispose());
+        }
+    }
+
+    /// <summary>Runs until cancelled, or until one part fails: half a server would look as if it were a whole one.</summary>
+    private static async Task RunTogetherAsync(List<Func<CancellationToken, Task>> parts, CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await Task.WhenAll(parts.Select(GuardAsync));
+
+        async Task GuardAsync(Func<CancellationToken, Task> part)
+        {
+            try
+            {
+                await part(stop.Token);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                // Stopping.
+            }
+            catch
+            {
+                await stop.CancelAsync();
+                throw;
+            }
         }
     }
 

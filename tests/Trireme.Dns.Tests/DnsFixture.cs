@@ -32,7 +32,7 @@ internal sealed class DnsFixture
             new ErrorsPlugin(metrics, Time, NullLogger.Instance),
             Loop,
             new KubernetesPlugin(Store, Zone, 5, 7, () => IsReady, new Random(1)),
-            new CachePlugin(new CacheOptions(), metrics, Time),
+            new CachePlugin(new CacheOptions(), metrics, Time, () => Forward.AllAreDown),
             Forward,
         ]));
         Store.Replace("namespace:default", [], [DnsName.Parse("default.svc.cluster.local")]);
@@ -87,10 +87,10 @@ internal sealed class DnsFixture
     }
 
     /// <summary>Sends a query through everything.</summary>
-    public async Task<Answer> AskAsync(string name, DnsType type = DnsType.A, bool edns = false, bool tcp = false)
+    public async Task<Answer> AskAsync(string name, DnsType type = DnsType.A, bool edns = false, bool tcp = false, bool mayWait = true)
     {
         var response = new byte[65_536];
-        var length = await Handler.HandleAsync(Query(name, type, edns), tcp, response, TestContext.Current.CancellationToken);
+        var length = await Handler.HandleAsync(Query(name, type, edns), tcp, response, TestContext.Current.CancellationToken, mayWait);
         return Answer.Read(response[..length]);
     }
 
@@ -134,7 +134,9 @@ internal sealed class FakeUpstream(string address = "192.0.2.1") : IUpstream
 {
     public IPEndPoint Server { get; } = new(IPAddress.Parse(address), 53);
 
-    public int Asked { get; private set; }
+    private int _asked;
+
+    public int Asked => Volatile.Read(ref _asked);
 
     /// <summary>Null: it does not answer at all.</summary>
     public Func<DnsRequest, DnsRecord[]>? Answer { get; set; } = r => [DnsRecord.Address(DnsName.FromWire(r.Name), IPAddress.Parse("198.51.100.1"), 60)];
@@ -146,7 +148,7 @@ internal sealed class FakeUpstream(string address = "192.0.2.1") : IUpstream
 
     public async Task<byte[]> ExchangeAsync(ReadOnlyMemory<byte> query, bool useTcp, CancellationToken cancellationToken)
     {
-        Asked++;
+        Interlocked.Increment(ref _asked);
         if (OnQuery is not null)
         {
             await OnQuery(query.ToArray());

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Trireme.Dns.Plugins.Forward;
 using Trireme.Dns.Transport;
 using Trireme.Dns.Wire;
+using Trireme.TestKit;
 
 namespace Trireme.Dns.Tests;
 
@@ -15,10 +16,13 @@ public sealed class TransportTests : IAsyncDisposable
     private readonly UdpServer _udp;
     private readonly TcpServer _tcp;
     private readonly Task _running;
+    private readonly FakeUpstream _upstream = new();
+    private volatile TaskCompletionSource? _gate;
 
     public TransportTests()
     {
-        var dns = new DnsFixture(new FakeUpstream { OnQuery = _ => Task.Delay(1) }).Add(
+        _upstream.OnQuery = _ => _gate?.Task ?? Task.Delay(1);
+        var dns = new DnsFixture(_upstream).Add(
             DnsFixture.Service("many", clusterIP: "None"),
             DnsFixture.Slice("many", [.. Enumerable.Range(1, 200).Select(i => ($"10.2.0.{i}", (string?)null, (bool?)true))]));
         (_udp, _tcp) = Bind(dns);
@@ -73,6 +77,34 @@ public sealed class TransportTests : IAsyncDisposable
 
         Assert.Equal(100, answers.Count(a => a.Answers.Length == 1));
         Assert.Equal(100, answers.Count(a => a.Rcode == Rcode.NameError));
+    }
+
+    [Fact]
+    public async Task Names_of_the_cluster_are_answered_while_upstreams_leave_everything_else_waiting()
+    {
+        _gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var deadline = Eventually.Deadline();
+        var client = new Upstream(_udp.LocalEndPoint);
+        using var flood = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        await flood.ConnectAsync(_udp.LocalEndPoint, deadline.Token);
+
+        // Step by step, or the kernel would drop some.
+        var sent = 0;
+        while (sent < UdpServer.MaxPending)
+        {
+            for (var i = 0; i < 50; i++)
+            {
+                await flood.SendAsync(DnsFixture.Query($"x{++sent}.example.com", DnsType.A), SocketFlags.None, deadline.Token);
+            }
+
+            await Eventually.HoldsAsync(() => _upstream.Asked == sent, $"{sent} queries wait");
+        }
+
+        var refused = await client.ExchangeAsync(DnsFixture.Query("one.too.many.example.com", DnsType.A), false, deadline.Token);
+        var known = await client.ExchangeAsync(DnsFixture.Query("x.default.svc.cluster.local", DnsType.A), false, deadline.Token);
+
+        Assert.Equal((Rcode.ServerFailure, Rcode.NameError), (Answer.Read(refused).Rcode, Answer.Read(known).Rcode));
+        _gate.SetResult();
     }
 
     [Fact]

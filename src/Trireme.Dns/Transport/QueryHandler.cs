@@ -9,11 +9,18 @@ internal sealed class QueryHandler(Chain chain)
     private readonly ConcurrentBag<DnsExchange> _pool = [];
 
     /// <summary>Answers into <paramref name="response"/>.</summary>
+    /// <param name="query">The message.</param>
+    /// <param name="isTcp">Whether it came over TCP.</param>
+    /// <param name="response">At least 4 KB.</param>
+    /// <param name="cancellationToken">Cancelled when the client will not wait any longer or the server stops.</param>
+    /// <param name="mayWait">Whether there is room for one more that waits for others; else it is answered at once.</param>
     /// <returns>Length of the answer; 0 when there is nobody to answer.</returns>
-    public ValueTask<int> HandleAsync(ReadOnlyMemory<byte> query, bool isTcp, Memory<byte> response, CancellationToken cancellationToken)
+    public ValueTask<int> HandleAsync(
+        ReadOnlyMemory<byte> query, bool isTcp, Memory<byte> response, CancellationToken cancellationToken, bool mayWait = true)
     {
         var exchange = _pool.TryTake(out var pooled) ? pooled : new DnsExchange();
         exchange.ClearResponse();
+        exchange.Request.MayWait = mayWait;
         if (!exchange.Request.TryRead(query.Span, isTcp, out var error))
         {
             _pool.Add(exchange);

@@ -2,19 +2,18 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 
-
 namespace Trireme.Dns.Transport;
 
 /// <summary>Answers over UDP. What is in memory is answered where it was received, without a task or an allocation; the rest in the background.</summary>
 internal sealed partial class UdpServer : IDisposable
 {
-    /// <summary>Queries that wait for an upstream; beyond this new ones stay in the socket's buffer, or are dropped there, and the client asks again or elsewhere.</summary>
-    private const int MaxPending = 2000;
+    /// <summary>Queries that wait for an upstream; beyond this new ones for which one must be asked fail at once: names of the cluster must not wait behind them.</summary>
+    public const int MaxPending = 2000;
 
     private readonly Socket _socket;
     private readonly QueryHandler _handler;
     private readonly ILogger _logger;
-    private readonly SemaphoreSlim _room = new(MaxPending, MaxPending);
+    private int _pending;
 
     /// <exception cref="SocketException">The address cannot be bound.</exception>
     public UdpServer(IPEndPoint address, QueryHandler handler, ILogger logger)
@@ -41,11 +40,7 @@ internal sealed partial class UdpServer : IDisposable
 
     public IPEndPoint LocalEndPoint => (IPEndPoint)_socket.LocalEndPoint!;
 
-    public void Dispose()
-    {
-        _socket.Dispose();
-        _room.Dispose();
-    }
+    public void Dispose() => _socket.Dispose();
 
     /// <summary>Answers until cancelled.</summary>
     public Task RunAsync(CancellationToken cancellationToken) =>
@@ -63,17 +58,18 @@ internal sealed partial class UdpServer : IDisposable
             try
             {
                 var length = await _socket.ReceiveFromAsync(query, SocketFlags.None, from, cancellationToken);
-                var answer = _handler.HandleAsync(query.AsMemory(0, length), isTcp: false, response, cancellationToken);
+                var mayWait = Interlocked.Increment(ref _pending) <= MaxPending;
+                var answer = _handler.HandleAsync(query.AsMemory(0, length), isTcp: false, response, cancellationToken, mayWait);
                 if (!answer.IsCompleted)
                 {
                     // The answer will need its buffers and address for longer: they go with it.
-                    await _room.WaitAsync(cancellationToken);
                     _ = AnswerLaterAsync(answer, response, from, cancellationToken);
                     response = GC.AllocateUninitializedArray<byte>(4096, pinned: false);
                     from = new SocketAddress(_socket.AddressFamily);
                     continue;
                 }
 
+                Interlocked.Decrement(ref _pending);
                 await SendAsync(response, await answer, from, cancellationToken);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -100,7 +96,7 @@ internal sealed partial class UdpServer : IDisposable
         }
         finally
         {
-            _room.Release();
+            Interlocked.Decrement(ref _pending);
         }
     }
 

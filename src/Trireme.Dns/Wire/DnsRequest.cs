@@ -45,6 +45,9 @@ internal sealed class DnsRequest
 
     public bool IsTcp { get; private set; }
 
+    /// <summary>Whether the answer may take its time: false when so many queries wait already that this one gets what is in memory, or a failure.</summary>
+    public bool MayWait { get; set; } = true;
+
     /// <summary>Longest answer that the client takes.</summary>
     public int MaxResponseSize { get; private set; }
 
@@ -98,6 +101,14 @@ internal sealed class DnsRequest
         BinaryPrimitives.WriteUInt16BigEndian(_question.AsSpan(name.Length + 2), (ushort)DnsClass.IN);
         (Id, Type, Class, Opcode, RecursionDesired, CheckingDisabled) = (original.Id, type, DnsClass.IN, 0, true, original.CheckingDisabled);
         (HasEdns, EdnsVersion, DnssecOk, IsTcp, MaxResponseSize) = (false, 0, false, original.IsTcp, ushort.MaxValue);
+        MayWait = original.MayWait;
+    }
+
+    /// <summary>Makes this the same query, for an answer that outlives the client's patience.</summary>
+    public void Repeat(DnsRequest original)
+    {
+        Redirect(original, original.Name, original.Type);
+        (RecursionDesired, DnssecOk) = (original.RecursionDesired, original.DnssecOk);
     }
 
     private Rcode ReadEdns(ref DnsMessageReader reader)

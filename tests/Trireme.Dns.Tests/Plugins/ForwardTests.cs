@@ -93,6 +93,53 @@ public sealed class ForwardTests
     }
 
     [Fact]
+    public async Task A_stale_answer_comes_before_the_clients_patience_ends_and_the_question_goes_on()
+    {
+        await _dns.AskAsync("www.example.com");
+        _dns.Time.Advance(TimeSpan.FromMinutes(5));
+        var gate = new TaskCompletionSource();
+        _first.OnQuery = _ => gate.Task;
+        var before = _first.Asked;
+
+        var asked = new[] { _dns.AskAsync("www.example.com"), _dns.AskAsync("www.example.com") };
+        _dns.Time.Advance(TimeSpan.FromSeconds(1.9));
+
+        Assert.All(await Task.WhenAll(asked), a => Assert.Equal(["www.example.com. 30 A 198.51.100.1"], a.Answers));
+        Assert.Equal(before + 1, _first.Asked);
+        gate.SetResult();
+        await Eventually.HoldsAsync(async () => (await _dns.AskAsync("www.example.com")).Answers is ["www.example.com. 60 A 198.51.100.1"], "the fresh answer is kept");
+    }
+
+    [Fact]
+    public async Task While_all_upstreams_are_down_a_stale_answer_comes_at_once()
+    {
+        await _dns.AskAsync("www.example.com");
+        (_first.Answer, _second.Answer) = (null, null);
+        await _dns.AskAsync("a.example.com");
+        await _dns.AskAsync("b.example.com");
+        _dns.Time.Advance(TimeSpan.FromMinutes(5));
+        var before = _first.Asked + _second.Asked;
+
+        Assert.Single((await _dns.AskAsync("www.example.com")).Answers);
+
+        Assert.Equal(before, _first.Asked + _second.Asked);
+    }
+
+    [Fact]
+    public async Task Where_nothing_may_wait_only_what_is_in_memory_is_answered()
+    {
+        _dns.Add(DnsFixture.Service("web"));
+        await _dns.AskAsync("www.example.com");
+        _dns.Time.Advance(TimeSpan.FromMinutes(5));
+        var before = _first.Asked;
+
+        Assert.Single((await _dns.AskAsync("web.default.svc.cluster.local", mayWait: false)).Answers);
+        Assert.Single((await _dns.AskAsync("www.example.com", mayWait: false)).Answers);
+        Assert.Equal(Rcode.ServerFailure, (await _dns.AskAsync("other.example.com", mayWait: false)).Rcode);
+        Assert.Equal(before, _first.Asked);
+    }
+
+    [Fact]
     public async Task Without_upstreams_other_names_are_refused()
     {
         Assert.Equal(Rcode.Refused, (await new DnsFixture().AskAsync("www.example.com")).Rcode);
@@ -110,6 +157,27 @@ public sealed class ForwardTests
         var before = _first.Asked;
         Assert.Single((await _dns.AskAsync("www.example.com")).Answers);
         Assert.Equal(before, _first.Asked);
+    }
+
+    [Fact]
+    public async Task The_probe_of_another_replica_goes_on_to_it()
+    {
+        byte[]? probe = null;
+        var other = new FakeUpstream();
+
+        // Names are drawn alike: only that of a third upstream is none of our own.
+        var replica = new DnsFixture(new FakeUpstream(), new FakeUpstream(), other);
+        other.OnQuery = query =>
+        {
+            probe = query;
+            return Task.CompletedTask;
+        };
+        await replica.Loop.ProbeAsync(replica.Time, TestContext.Current.CancellationToken);
+        var before = _first.Asked;
+
+        await _dns.Handler.HandleAsync(probe!, false, new byte[4096], TestContext.Current.CancellationToken);
+
+        Assert.Equal(before + 1, _first.Asked);
     }
 
     [Fact]

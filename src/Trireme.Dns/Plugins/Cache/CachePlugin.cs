@@ -25,8 +25,12 @@ internal sealed class CachePlugin : IDnsPlugin
     /// <summary>TTL of a stale answer (RFC 8767 section 4).</summary>
     private const uint StaleTtl = 30;
 
+    /// <summary>How long a client waits for a fresh answer where there is a stale one (RFC 8767 section 5): less than resolvers do before they ask again.</summary>
+    private static readonly TimeSpan StalePatience = TimeSpan.FromSeconds(1.8);
+
     private readonly CacheOptions _options;
     private readonly TimeProvider _time;
+    private readonly Func<bool> _allAreDown;
     private readonly Counter _hits;
     private readonly Counter _misses;
     private readonly Counter _stale;
@@ -36,9 +40,13 @@ internal sealed class CachePlugin : IDnsPlugin
     private Dictionary<byte[], Entry> _young = new(KeyComparer.Instance);
     private Dictionary<byte[], Entry> _old = new(KeyComparer.Instance);
 
-    public CachePlugin(CacheOptions options, MetricsRegistry metrics, TimeProvider timeProvider)
+    /// <param name="options">How much is kept.</param>
+    /// <param name="metrics">Counts hits and misses.</param>
+    /// <param name="timeProvider">Clock.</param>
+    /// <param name="allAreDown">Whether asking those after this one is known to be of no use.</param>
+    public CachePlugin(CacheOptions options, MetricsRegistry metrics, TimeProvider timeProvider, Func<bool> allAreDown)
     {
-        (_options, _time) = (options, timeProvider);
+        (_options, _time, _allAreDown) = (options, timeProvider, allAreDown);
         _hits = metrics.Counter("coredns_cache_hits_total", "Answers from the cache.").With();
         _misses = metrics.Counter("coredns_cache_misses_total", "Answers that were not in the cache.").With();
         _stale = metrics.Counter("coredns_cache_served_stale_total", "Answers given after their time because no upstream answered.").With();
@@ -63,7 +71,18 @@ internal sealed class CachePlugin : IDnsPlugin
         }
 
         _misses.Increment();
-        return FetchAsync(exchange, key.ToArray(), entry, next, cancellationToken);
+        if (entry is null || entry.Expires + _options.MaxStale <= now)
+        {
+            return FetchFirstAsync(exchange, key.ToArray(), next, cancellationToken);
+        }
+
+        if (!exchange.Request.MayWait || _allAreDown())
+        {
+            AnswerStale(exchange, entry);
+            return ValueTask.CompletedTask;
+        }
+
+        return RefreshAsync(exchange, key.ToArray(), entry, next, cancellationToken);
     }
 
     private static void Answer(DnsExchange exchange, Entry entry, uint age)
@@ -84,34 +103,82 @@ internal sealed class CachePlugin : IDnsPlugin
         return length + 3;
     }
 
-    private async ValueTask FetchAsync(DnsExchange exchange, byte[] key, Entry? stale, ChainNext next, CancellationToken cancellationToken)
+    private void AnswerStale(DnsExchange exchange, Entry entry)
+    {
+        _stale.Increment();
+
+        // As old as it takes for its shortest record to have 30 s left.
+        Answer(exchange, entry, entry.MinTtl > StaleTtl ? entry.MinTtl - StaleTtl : 0);
+    }
+
+    /// <summary>Asks those after this one; an answer that can be given again is kept. True when it is an answer at all.</summary>
+    private async ValueTask<bool> FetchAsync(DnsExchange exchange, byte[] key, ChainNext next, CancellationToken cancellationToken)
+    {
+        await next.ServeAsync(exchange, cancellationToken);
+        if (exchange.Message is not { } message)
+        {
+            return false;
+        }
+
+        var rcode = DnsRelay.RcodeOf(message.Span);
+        if (rcode is not (Rcode.NoError or Rcode.NameError))
+        {
+            return false;
+        }
+
+        Store(key, message, rcode, _time.GetUtcNow());
+        return true;
+    }
+
+    private async ValueTask FetchFirstAsync(DnsExchange exchange, byte[] key, ChainNext next, CancellationToken cancellationToken) =>
+        await FetchAsync(exchange, key, next, cancellationToken);
+
+    /// <summary>
+    /// Gives a fresh answer when it comes soon, and else the stale one. The question goes on without the client: its answer is there for the next. Clients
+    /// that ask for the same name meanwhile wait for the same answer.
+    /// </summary>
+    private async ValueTask RefreshAsync(DnsExchange exchange, byte[] key, Entry stale, ChainNext next, CancellationToken cancellationToken)
+    {
+        Task<ReadOnlyMemory<byte>?> refresh;
+        lock (stale)
+        {
+            if (stale.Refresh is not { IsCompleted: false })
+            {
+                var own = new DnsExchange();
+                own.Request.Repeat(exchange.Request);
+                stale.Refresh = FetchAloneAsync(own, key, next);
+            }
+
+            refresh = stale.Refresh;
+        }
+
+        using var answered = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var patience = Task.Delay(StalePatience, _time, answered.Token);
+        await Task.WhenAny(refresh, patience);
+        await answered.CancelAsync();
+        cancellationToken.ThrowIfCancellationRequested();
+        if (refresh.IsCompleted && await refresh is { } fresh)
+        {
+            exchange.ClearResponse();
+            exchange.Message = fresh;
+        }
+        else
+        {
+            AnswerStale(exchange, stale);
+        }
+    }
+
+    /// <summary>A fetch that no client can cut short; null when it failed. It ends when every upstream has had its time.</summary>
+    private async Task<ReadOnlyMemory<byte>?> FetchAloneAsync(DnsExchange exchange, byte[] key, ChainNext next)
     {
         try
         {
-            await next.ServeAsync(exchange, cancellationToken);
+            return await FetchAsync(exchange, key, next, CancellationToken.None) ? exchange.Message : null;
         }
-        catch (Exception exception) when (stale is not null && exception is not OperationCanceledException)
+        catch (Exception)
         {
-            exchange.Fail(Rcode.ServerFailure);
-        }
-
-        var now = _time.GetUtcNow();
-        if (exchange.Message is { } message)
-        {
-            var rcode = DnsRelay.RcodeOf(message.Span);
-            if (rcode is Rcode.NoError or Rcode.NameError)
-            {
-                Store(key, message, rcode, now);
-                return;
-            }
-        }
-
-        if (stale is not null && stale.Expires + _options.MaxStale > now)
-        {
-            _stale.Increment();
-
-            // As old as it takes for its shortest record to have 30 s left.
-            Answer(exchange, stale, stale.MinTtl > StaleTtl ? stale.MinTtl - StaleTtl : 0);
+            // There is a stale answer: whatever went wrong, it is better.
+            return null;
         }
     }
 
@@ -180,7 +247,11 @@ internal sealed class CachePlugin : IDnsPlugin
         return !reader.IsMalformed && ttl != uint.MaxValue && (!negative || hasSoa);
     }
 
-    private sealed record Entry(ReadOnlyMemory<byte> Message, DateTimeOffset Stored, DateTimeOffset Expires, uint MinTtl);
+    private sealed record Entry(ReadOnlyMemory<byte> Message, DateTimeOffset Stored, DateTimeOffset Expires, uint MinTtl)
+    {
+        /// <summary>The question for a newer answer, while it is on its way; guarded by the entry.</summary>
+        public Task<ReadOnlyMemory<byte>?>? Refresh { get; set; }
+    }
 
     private sealed class KeyComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
     {

@@ -20,8 +20,17 @@ internal sealed partial class ForwardPlugin(IReadOnlyList<IUpstream> upstreams, 
     /// <summary>Servers that are asked.</summary>
     public IReadOnlyList<UpstreamState> States => _states;
 
+    /// <summary>Whether none of those that are asked has answered lately; a probe finds out when one does again.</summary>
+    public bool AllAreDown => _states.Length > 0 && Array.TrueForAll(_states, s => s.Loops || s.IsDown);
+
     public async ValueTask ServeAsync(DnsExchange exchange, ChainNext next, CancellationToken cancellationToken)
     {
+        if (!exchange.Request.MayWait)
+        {
+            exchange.Fail(Rcode.ServerFailure);
+            return;
+        }
+
         if (Array.TrueForAll(_states, s => s.Loops))
         {
             exchange.Fail(_states.Length == 0 ? Rcode.Refused : Rcode.ServerFailure);

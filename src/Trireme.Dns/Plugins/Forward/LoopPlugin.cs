@@ -13,17 +13,14 @@ internal sealed partial class LoopPlugin(ForwardPlugin forward, Random random, I
 
     public ValueTask ServeAsync(DnsExchange exchange, ChainNext next, CancellationToken cancellationToken)
     {
-        if (!DnsName.IsInZone(exchange.Request.Name, Suffix.Wire))
+        // The probe of another replica goes on: the service that the upstream asks may have led it to us, and the way leads to that replica as well.
+        if (!DnsName.IsInZone(exchange.Request.Name, Suffix.Wire) || !_probes.TryGetValue(DnsName.FromWire(exchange.Request.Name), out var state))
         {
             return next.ServeAsync(exchange, cancellationToken);
         }
 
-        if (_probes.TryGetValue(DnsName.FromWire(exchange.Request.Name), out var state))
-        {
-            state.Loops = true;
-            LogLoop(state.Upstream.Server);
-        }
-
+        state.Loops = true;
+        LogLoop(state.Upstream.Server);
         exchange.Fail(Rcode.NameError);
         return ValueTask.CompletedTask;
     }
