@@ -13,6 +13,9 @@ public sealed class Ruleset
     /// <summary>Name of the table, family ip.</summary>
     public const string Table = "trireme-proxy";
 
+    // Maps and sets of the table itself, whose elements are all ours.
+    private static readonly (string Kind, string Name)[] Containers = [("map", "services"), ("map", "node-ports"), ("set", "hairpin"), ("set", "refused")];
+
     private readonly List<KeyValuePair<string, string>> _definitions = [];
     private readonly Dictionary<string, string> _byName = new(StringComparer.Ordinal);
     private readonly HashSet<(string Map, string Element)> _elements = [];
@@ -30,7 +33,7 @@ public sealed class Ruleset
         var ruleset = new Ruleset(Base(clusterCidr, serviceCidr, podCidr));
         foreach (var rule in rules)
         {
-            var chains = ServiceChains.Of(rule);
+            var chains = ServiceChains.Of(rule, clusterCidr);
             foreach (var definition in chains.Definitions)
             {
                 ruleset._definitions.Add(definition);
@@ -57,6 +60,44 @@ public sealed class Ruleset
         script.Append("}\n");
         AppendElements(script, "add", _elements);
         return script.ToString();
+    }
+
+    /// <summary>A script that makes the table what it should be whatever rules it has, but keeps the clients that stay with a backend.</summary>
+    /// <param name="present">Names of the chains and sets that the table has.</param>
+    public string ToScriptOver(IReadOnlyCollection<string> present)
+    {
+        var script = new StringBuilder();
+        script.Append("flush table ip ").Append(Table).Append('\n');
+        foreach (var (kind, name) in Containers.Where(c => present.Contains(c.Name)))
+        {
+            script.Append("flush ").Append(kind).Append(" ip ").Append(Table).Append(' ').Append(name).Append('\n');
+        }
+
+        script.Append("table ip ").Append(Table).Append(" {\n").Append(_base);
+        foreach (var (name, body) in _definitions)
+        {
+            AppendDefinition(script, name, body);
+        }
+
+        script.Append("}\n");
+        AppendDeletions(script, present.Where(n => IsOfService(n) && !_byName.ContainsKey(n)));
+        AppendElements(script, "add", _elements);
+        return script.ToString();
+    }
+
+    /// <summary>Names of the chains, sets and maps in what <c>nft list table</c> says.</summary>
+    public static IReadOnlyCollection<string> NamesIn(string listing)
+    {
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var line in listing.Split('\n'))
+        {
+            if (line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries) is ["chain" or "set" or "map", var name, "{", ..])
+            {
+                names.Add(name);
+            }
+        }
+
+        return names;
     }
 
     /// <summary>A script that turns <paramref name="current"/> into this; empty when nothing differs.</summary>
@@ -100,16 +141,22 @@ public sealed class Ruleset
             script.Append("flush chain ip ").Append(Table).Append(' ').Append(name).Append('\n');
         }
 
-        foreach (var name in gone.OrderBy(IsSet))
-        {
-            script.Append(IsSet(name) ? "delete set ip " : "delete chain ip ").Append(Table).Append(' ').Append(name).Append('\n');
-        }
-
+        AppendDeletions(script, gone);
         AppendElements(script, "add", _elements.Where(e => !current._elements.Contains(e)));
         return script.ToString();
     }
 
-    private static bool IsSet(string name) => name.StartsWith("aff-", StringComparison.Ordinal);
+    private static bool IsSet(string name) => name.StartsWith(ServiceChains.AffinityPrefix, StringComparison.Ordinal);
+
+    private static bool IsOfService(string name) => ServiceChains.Prefixes.Any(p => name.StartsWith(p, StringComparison.Ordinal));
+
+    private static void AppendDeletions(StringBuilder script, IEnumerable<string> names)
+    {
+        foreach (var name in names.OrderBy(IsSet))
+        {
+            script.Append(IsSet(name) ? "delete set ip " : "delete chain ip ").Append(Table).Append(' ').Append(name).Append('\n');
+        }
+    }
 
     private static void AppendDefinition(StringBuilder script, string name, string body) =>
         script.Append(IsSet(name) ? "set " : "chain ").Append(name).Append(" {\n").Append(body).Append("}\n");
@@ -130,6 +177,7 @@ public sealed class Ruleset
         map services { type ipv4_addr . inet_proto . inet_service : verdict; }
         map node-ports { type inet_proto . inet_service : verdict; }
         set hairpin { type ipv4_addr . ipv4_addr; }
+        set refused { type ipv4_addr . inet_proto . inet_service; }
         chain translate {
         ip daddr . meta l4proto . th dport vmap @services
         fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @node-ports
@@ -155,10 +203,16 @@ public sealed class Ruleset
         chain forward {
         type filter hook forward priority 5
         ip daddr {{serviceCidr}} goto refuse
+        ct state new ip daddr . meta l4proto . th dport @refused goto refuse
+        }
+        chain filter-input {
+        type filter hook input priority 5
+        ct state new ip daddr . meta l4proto . th dport @refused goto refuse
         }
         chain filter-output {
         type filter hook output priority 5
         ip daddr {{serviceCidr}} goto refuse
+        ct state new ip daddr . meta l4proto . th dport @refused goto refuse
         }
 
         """;

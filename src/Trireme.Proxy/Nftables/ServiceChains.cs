@@ -13,12 +13,21 @@ internal sealed record ServiceChains(IReadOnlyList<KeyValuePair<string, string>>
     /// <summary>Mark of packets whose source must become the node's, so that answers come back this way.</summary>
     public const string MasqueradeMark = "0x4000";
 
+    /// <summary>What the names of sets of clients begin with.</summary>
+    public const string AffinityPrefix = "aff-";
+
+    /// <summary>What the names of chains and sets of services begin with; all others belong to the table itself.</summary>
+    public static readonly string[] Prefixes = ["svc-", "out-", "ext-", "lb-", "ep-", AffinityPrefix];
+
     /// <summary>Renders a rule.</summary>
+    /// <param name="rule">The rule.</param>
+    /// <param name="clusterCidr">Range of pod addresses.</param>
     /// <remarks>
+    /// Traffic from outside enters by a chain of its own, that to a load balancer by another before it, where sources are checked.
     /// Without affinity one rule sends a packet to a backend drawn at random from an anonymous map, whatever their number. With affinity every
-    /// backend has a chain and a set of clients that stay with it.
+    /// backend has a chain and a set of clients that stay with it; a client for which the set has no room is served all the same.
     /// </remarks>
-    public static ServiceChains Of(ServicePortRule rule)
+    public static ServiceChains Of(ServicePortRule rule, string clusterCidr)
     {
         var definitions = new List<KeyValuePair<string, string>>();
         var elements = new List<(string, string)>();
@@ -29,28 +38,60 @@ internal sealed record ServiceChains(IReadOnlyList<KeyValuePair<string, string>>
             elements.Add(("services", $"{rule.ClusterAddress} . {rule.Protocol} . {rule.Port} : goto {cluster}"));
         }
 
-        var outside = rule.ExternalAddresses.Select(a => ("services", $"{a} . {rule.Protocol} . {rule.Port}")).ToList();
-        if (rule.NodePort > 0)
+        if (rule.ExternalAddresses.Count > 0 || rule.NodePort > 0)
         {
-            outside.Add(("node-ports", $"{rule.Protocol} . {rule.NodePort}"));
-        }
-
-        if (outside.Count > 0 && rule.ExternalBackends.Count > 0)
-        {
-            var target = rule.ExternalBackends.SequenceEqual(rule.Backends) ? cluster! : AddBalancing(definitions, "out-" + id, rule, rule.ExternalBackends)!;
-            if (!rule.PreserveSource)
-            {
-                // Another node's pod would answer the client directly, which knows nothing of it: answers must come back through here.
-                var marking = "ext-" + id;
-                definitions.Add(new(marking, $"meta mark set meta mark or {MasqueradeMark}\ngoto {target}\n"));
-                target = marking;
-            }
-
-            elements.AddRange(outside.Select(o => (o.Item1, $"{o.Item2} : goto {target}")));
+            AddOutside(definitions, elements, id, rule, cluster, clusterCidr);
         }
 
         elements.AddRange(rule.Backends.Concat(rule.ExternalBackends).Select(b => b.Address).Distinct().Select(a => ("hairpin", $"{a} . {a}")));
         return new ServiceChains(definitions, elements);
+    }
+
+    private static void AddOutside(
+        List<KeyValuePair<string, string>> definitions, List<(string, string)> elements, string id, ServicePortRule rule, string? cluster, string clusterCidr)
+    {
+        if (rule.Backends.Count + rule.ExternalBackends.Count == 0)
+        {
+            // Refused at once; a node port is refused by the kernel itself, as nobody listens there.
+            elements.AddRange(rule.ExternalAddresses.Select(a => ("refused", $"{a} . {rule.Protocol} . {rule.Port}")));
+            return;
+        }
+
+        var target = rule.ExternalBackends.Count == 0 ? null
+            : rule.ExternalBackends.SequenceEqual(rule.Backends) ? cluster : AddBalancing(definitions, "out-" + id, rule, rule.ExternalBackends);
+        var entry = "ext-" + id;
+        definitions.Add(new(entry, Entry()));
+        if (rule.NodePort > 0)
+        {
+            elements.Add(("node-ports", $"{rule.Protocol} . {rule.NodePort} : goto {entry}"));
+        }
+
+        var guarded = entry;
+        if (rule.SourceRanges is { } ranges && rule.LoadBalancerAddresses.Count > 0)
+        {
+            guarded = "lb-" + id;
+            definitions.Add(new(guarded, ranges.Count == 0 ? "drop\n" : $"ip saddr != {{ {string.Join(", ", ranges)} }} drop\ngoto {entry}\n"));
+        }
+
+        elements.AddRange(rule.ExternalAddresses.Select(a =>
+            ("services", $"{a} . {rule.Protocol} . {rule.Port} : goto {(rule.LoadBalancerAddresses.Contains(a) ? guarded : entry)}")));
+
+        string Entry()
+        {
+            if (!rule.PreserveSource)
+            {
+                // Another node's pod would answer the client directly, which knows nothing of it: answers must come back through here.
+                return $"meta mark set meta mark or {MasqueradeMark}\ngoto {target ?? cluster}\n";
+            }
+
+            // The policy is about clients outside: pods and the node itself reach every backend. Whoever comes from outside to a node without a backend has
+            // come to the wrong one, and tries another when nothing answers.
+            var inside = cluster is null ? ""
+                : $"ip saddr {clusterCidr} goto {cluster}\n"
+                + $"fib saddr type local meta mark set meta mark or {MasqueradeMark}\n"
+                + $"fib saddr type local goto {cluster}\n";
+            return inside + (target is null ? "drop\n" : $"goto {target}\n");
+        }
     }
 
     private static string? AddBalancing(List<KeyValuePair<string, string>> definitions, string chain, ServicePortRule rule, IReadOnlyList<Backend> backends)
@@ -72,10 +113,10 @@ internal sealed record ServiceChains(IReadOnlyList<KeyValuePair<string, string>>
         foreach (var backend in backends)
         {
             var suffix = $"{chain}-{Identify(backend.ToString())}";
-            var clients = "aff-" + suffix;
+            var clients = AffinityPrefix + suffix;
             var seconds = (int)affinity.TotalSeconds;
             definitions.Add(new(clients, string.Create(CultureInfo.InvariantCulture, $"type ipv4_addr\nflags dynamic,timeout\ntimeout {seconds}s\n")));
-            definitions.Add(new("ep-" + suffix, $"update @{clients} {{ ip saddr }} meta l4proto {rule.Protocol} dnat ip to {backend}\n"));
+            definitions.Add(new("ep-" + suffix, $"update @{clients} {{ ip saddr }}\nmeta l4proto {rule.Protocol} dnat ip to {backend}\n"));
             body.Append(CultureInfo.InvariantCulture, $"ip saddr @{clients} goto ep-{suffix}\n");
         }
 

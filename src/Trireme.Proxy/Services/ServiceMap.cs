@@ -1,3 +1,7 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Api.Models.Discovery.V1;
 
@@ -41,15 +45,18 @@ public static class ServiceMap
         var local = spec.InternalTrafficPolicy == "Local" || spec.ExternalTrafficPolicy == "Local"
             ? Backends(slices, port, e => e.NodeName == nodeName)
             : all;
-        var external = new List<string>(spec.ExternalIPs ?? []);
-        external.AddRange((service.Status?.LoadBalancer?.Ingress ?? []).Where(i => i.Ip is { Length: > 0 } && i.IpMode is null or "VIP").Select(i => i.Ip!));
+        var balancers = (service.Status?.LoadBalancer?.Ingress ?? [])
+            .Where(i => i.Ip is { Length: > 0 } && IsIPv4(i.Ip) && i.IpMode is null or "VIP").Select(i => i.Ip!).Distinct().ToList();
+        var external = (spec.ExternalIPs ?? []).Where(IsIPv4).Concat(balancers);
         return new ServicePortRule
         {
             Name = $"{service.Metadata.Namespace}/{service.Metadata.Name}{(port.Name is { Length: > 0 } name ? ":" + name : "")}/{port.Port}",
             Protocol = (port.Protocol ?? "TCP").ToLowerInvariant(),
             Port = port.Port,
             ClusterAddress = spec.ClusterIP!,
-            ExternalAddresses = [.. external.Where(IsIPv4).Distinct()],
+            ExternalAddresses = [.. external.Distinct()],
+            LoadBalancerAddresses = balancers,
+            SourceRanges = spec.LoadBalancerSourceRanges is { Count: > 0 } ranges ? Disjoint(ranges) : null,
             NodePort = spec.Type is "NodePort" or "LoadBalancer" ? port.NodePort : 0,
             Backends = spec.InternalTrafficPolicy == "Local" ? local : all,
             ExternalBackends = spec.ExternalTrafficPolicy == "Local" ? local : all,
@@ -85,6 +92,35 @@ public static class ServiceMap
         }
 
         return [.. ready.Count > 0 ? ready : draining];
+    }
+
+    /// <summary>The IPv4 ranges without those inside others, which a set of ranges does not take.</summary>
+    private static List<string> Disjoint(List<string> ranges)
+    {
+        var parsed = ranges.Select(RangeOf).OfType<IPNetwork>().Distinct().OrderBy(n => n.PrefixLength).ToList();
+        var disjoint = new List<IPNetwork>();
+        foreach (var range in parsed.Where(r => !disjoint.Exists(wider => wider.Contains(r.BaseAddress))))
+        {
+            disjoint.Add(range);
+        }
+
+        return [.. disjoint.Select(n => n.ToString()).Order(StringComparer.Ordinal)];
+    }
+
+    private static IPNetwork? RangeOf(string text)
+    {
+        var parts = text.Trim().Split('/');
+        if (parts.Length != 2 || !IPAddress.TryParse(parts[0], out var address) || address.AddressFamily != AddressFamily.InterNetwork
+            || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var length) || length > 32)
+        {
+            return null;
+        }
+
+        // Written with the address of a host in it, as people do, it means the host's network.
+        var mask = length == 0 ? 0 : uint.MaxValue << (32 - length);
+        var bytes = new byte[4];
+        BinaryPrimitives.WriteUInt32BigEndian(bytes, BinaryPrimitives.ReadUInt32BigEndian(address.GetAddressBytes()) & mask);
+        return new IPNetwork(new IPAddress(bytes), length);
     }
 
     private static bool IsIPv4(string address) => !address.Contains(':', StringComparison.Ordinal);

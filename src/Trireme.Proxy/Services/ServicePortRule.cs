@@ -29,6 +29,12 @@ public sealed record ServicePortRule
     /// <summary>External and load balancer addresses: traffic to them comes from outside as that to node ports does.</summary>
     public IReadOnlyList<string> ExternalAddresses { get; init; } = [];
 
+    /// <summary>Those of <see cref="ExternalAddresses"/> that are a load balancer's.</summary>
+    public IReadOnlyList<string> LoadBalancerAddresses { get; init; } = [];
+
+    /// <summary>Ranges from which a load balancer's addresses may be reached (loadBalancerSourceRanges), none within another; null for everybody.</summary>
+    public IReadOnlyList<string>? SourceRanges { get; init; }
+
     /// <summary>Port of every node; 0 for none.</summary>
     public int NodePort { get; init; }
 

@@ -45,6 +45,79 @@ public sealed class RulesetTests : IDisposable
     }
 
     [Fact]
+    public void A_script_over_what_is_there_leads_to_the_table_that_a_whole_script_makes() =>
+        Gen.Select(Rules, Rules).Sample(
+            steps =>
+            {
+                Apply(Build(steps.Item1).ToScript());
+                var wanted = Build(steps.Item2);
+                Apply(wanted.ToScriptOver(Ruleset.NamesIn(Listing())));
+
+                var over = Canonical();
+                Apply(wanted.ToScript());
+                Assert.Equal(Canonical(), over);
+            },
+            iter: 15,
+            threads: 1);
+
+    [Fact]
+    public void A_script_over_what_is_there_keeps_the_clients_of_a_backend()
+    {
+        var rules = Build([Rule("a", 80, 0, TimeSpan.FromSeconds(600), 1)]);
+        Apply(rules.ToScript());
+        var set = Ruleset.NamesIn(Listing()).Single(n => n.StartsWith("aff-", StringComparison.Ordinal));
+        Apply($"add element ip {Ruleset.Table} {set} {{ 192.0.2.50 }}");
+
+        Apply(rules.ToScriptOver(Ruleset.NamesIn(Listing())));
+
+        Assert.Contains("192.0.2.50", Listing(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_client_for_which_a_set_has_no_room_is_translated_all_the_same()
+    {
+        // An update that fails ends its rule: the translation stands in another.
+        var script = Build([Rule("a", 80, 0, TimeSpan.FromSeconds(600), 1)]).ToScript();
+
+        Assert.Matches(@"update @aff-\S+ \{ ip saddr \}\nmeta l4proto tcp dnat ip to 10\.201\.1\.80:8080\n", script);
+    }
+
+    [Fact]
+    public void A_local_policy_lets_the_cluster_in_and_drops_others_where_no_backend_is()
+    {
+        var rule = Rule("a", 80, 30080, null, 2) with { PreserveSource = true, ExternalBackends = [], ExternalAddresses = ["192.0.2.1"] };
+        var script = Build([rule]).ToScript();
+
+        Apply(script);
+        Assert.Matches(@"chain ext-(\S+) \{\nip saddr 10\.201\.0\.0/16 goto svc-\1\nfib saddr type local meta mark set .*\nfib saddr type local goto svc-\1\ndrop\n\}", script);
+    }
+
+    [Fact]
+    public void Source_ranges_stand_before_a_load_balancers_addresses_only()
+    {
+        var rule = Rule("a", 80, 0, null, 1) with
+        {
+            ExternalAddresses = ["192.0.2.1", "192.0.2.9"], LoadBalancerAddresses = ["192.0.2.1"], SourceRanges = ["10.0.0.0/8", "192.168.0.0/16"],
+        };
+        var script = Build([rule]).ToScript();
+
+        Apply(script);
+        Assert.Contains("ip saddr != { 10.0.0.0/8, 192.168.0.0/16 } drop", script, StringComparison.Ordinal);
+        Assert.Matches(@"192\.0\.2\.1 \. tcp \. 80 : goto lb-", script);
+        Assert.Matches(@"192\.0\.2\.9 \. tcp \. 80 : goto ext-", script);
+        Apply(Build([rule with { SourceRanges = [] }]).ToScript());
+    }
+
+    [Fact]
+    public void An_external_address_that_nobody_serves_is_refused()
+    {
+        var script = Build([Rule("a", 80, 0, null, 0) with { ExternalAddresses = ["192.0.2.1"] }]).ToScript();
+
+        Apply(script);
+        Assert.Contains("add element ip trireme-proxy refused { 192.0.2.1 . tcp . 80 }", script, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Nothing_changed_means_no_script()
     {
         var rule = Rule("a", 80, 30080, null, 3);
@@ -86,7 +159,7 @@ public sealed class RulesetTests : IDisposable
     // Chains and elements are listed in the order of their creation, which differs and means nothing.
     private string Canonical()
     {
-        var listing = Run("nsenter", ["--net=/run/netns/" + _namespace, "nft", "-s", "list", "table", "ip", Ruleset.Table]).Output;
+        var listing = Listing();
         var blocks = Regex.Split(listing, @"(?=\b(?:chain|set|map) )").Select(block =>
         {
             var words = block.Replace('}', ' ').Split([',', '\n', '='], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
@@ -94,6 +167,8 @@ public sealed class RulesetTests : IDisposable
         });
         return string.Join('\n', blocks.Order(StringComparer.Ordinal));
     }
+
+    private string Listing() => Run("nsenter", ["--net=/run/netns/" + _namespace, "nft", "-s", "list", "table", "ip", Ruleset.Table]).Output;
 
     private static (int Code, string Output) Run(string program, string[] arguments, string? input = null)
     {

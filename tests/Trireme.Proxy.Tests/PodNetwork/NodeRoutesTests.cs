@@ -20,9 +20,28 @@ public class NodeRoutesTests
         var current = new Dictionary<string, string> { ["10.201.2.0/24"] = "10.99.1.2", ["10.201.3.0/24"] = "10.99.1.3" };
         var wanted = new Dictionary<string, string> { ["10.201.2.0/24"] = "10.99.1.22" };
 
-        Assert.Equal("route replace 10.201.2.0/24 via 10.99.1.22 proto 84\nroute del 10.201.3.0/24 proto 84", NodeRoutes.ToBatch(wanted, current));
-        Assert.Equal("", NodeRoutes.ToBatch(wanted, wanted));
+        Assert.Equal(
+            ["route replace 10.201.2.0/24 via 10.99.1.22 proto 84", "route del 10.201.3.0/24 proto 84"],
+            NodeRoutes.Changes(wanted, current).Select(c => c.Command));
+        Assert.Empty(NodeRoutes.Changes(wanted, wanted));
     }
+
+    [Fact]
+    public void A_gateway_of_another_family_is_passed_over()
+    {
+        var both = Node("n2", "10.201.2.0/24", "fd00::2");
+        both.Status!.Addresses!.Add(new NodeAddress { Type = "InternalIP", Address = "10.99.1.2" });
+
+        Assert.Equal(
+            new Dictionary<string, string> { ["10.201.2.0/24"] = "10.99.1.2" },
+            NodeRoutes.Build([both, Node("n3", "10.201.3.0/24", "fd00::3"), Node("n4", "fd01::/64", "10.99.1.4")], "n1"));
+    }
+
+    [Fact]
+    public void Routes_of_the_kernel_are_read() =>
+        Assert.Equal(
+            new Dictionary<string, string> { ["10.201.2.0/24"] = "10.99.1.2", ["10.201.3.0/24"] = "10.99.1.3" },
+            NodeRoutes.Parse("10.201.2.0/24 via 10.99.1.2 dev eth0 \n10.201.3.0/24 via 10.99.1.3 dev eth0 linkdown\n10.201.4.0/24 dev cni0 scope link\n"));
 
     [Fact]
     public void The_network_configuration_names_the_nodes_range_and_its_own_state()

@@ -67,19 +67,19 @@ public class ServiceMapTests
     }
 
     [Fact]
-    public void A_backend_that_goes_leaves_stale_flows_of_udp_services_only()
+    public void Source_ranges_guard_the_load_balancer_and_lie_apart()
     {
-        var udp = Web();
-        udp.Spec!.Ports![0].Protocol = "UDP";
-        var slice = Slice(Pod("10.201.1.5"), Pod("10.201.2.5"));
-        slice.Ports![0].Protocol = "UDP";
-        var before = ServiceMap.Build([udp], [slice], "n1");
-        slice.Endpoints!.RemoveAt(0);
+        var service = Web();
+        service.Spec!.Type = "LoadBalancer";
+        service.Spec.ExternalIPs = ["192.0.2.9"];
+        service.Spec.LoadBalancerSourceRanges = [" 10.0.0.0/8", "10.1.2.0/24", "192.168.5.7/16", "fd00::/8"];
+        service.Status = new ServiceStatus { LoadBalancer = new LoadBalancerStatus { Ingress = [new LoadBalancerIngress { Ip = "192.0.2.1" }] } };
 
-        Assert.Equal([("10.96.0.7", 80, "10.201.1.5")], StaleFlows.Between(before, ServiceMap.Build([udp], [slice], "n1")));
+        var rule = Assert.Single(ServiceMap.Build([service], [Slice(Pod("10.201.1.5"))], "n1"));
 
-        var tcp = ServiceMap.Build([Web()], [Slice(Pod("10.201.1.5"))], "n1");
-        Assert.Empty(StaleFlows.Between(tcp, []));
+        Assert.Equal(["192.0.2.9", "192.0.2.1"], rule.ExternalAddresses);
+        Assert.Equal(["192.0.2.1"], rule.LoadBalancerAddresses);
+        Assert.Equal(["10.0.0.0/8", "192.168.0.0/16"], rule.SourceRanges);
     }
 
     internal static Service Web() => new()
