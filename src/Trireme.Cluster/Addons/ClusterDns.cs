@@ -42,7 +42,7 @@ internal static class ClusterDns
     ];
 
     // One replica per machine is demanded: on the first server alone the other two wait, and start where the next machines join,
-    // instead of all three living and dying with the first.
+    // instead of all three living and dying with the first. A replica that ends goes on answering until every proxy has heard of it.
     private static string Deployment(MachineConfig config) => $$$"""
         {"apiVersion":"apps/v1","kind":"Deployment",
          "metadata":{"name":"coredns","namespace":"kube-system","labels":{"k8s-app":"kube-dns","kubernetes.io/name":"CoreDNS"}},
@@ -74,6 +74,7 @@ internal static class ClusterDns
                  "volumeMounts":[{"name":"cache","mountPath":"/var/cache/dns"}],
                  "ports":[{"name":"dns","containerPort":53,"protocol":"UDP"},{"name":"dns-tcp","containerPort":53,"protocol":"TCP"},{"name":"metrics","containerPort":8181,"protocol":"TCP"}],
                  "resources":{"requests":{"cpu":"50m","memory":"64Mi"},"limits":{"memory":"256Mi"}},
+                 "lifecycle":{"preStop":{"sleep":{"seconds":3}} },
                  "readinessProbe":{"httpGet":{"path":"/readyz","port":8181},"periodSeconds":2,"failureThreshold":3},
                  "livenessProbe":{"httpGet":{"path":"/healthz","port":8181},"initialDelaySeconds":30,"periodSeconds":10,"failureThreshold":5}
                }]
