@@ -16,11 +16,9 @@ internal sealed class DirectoryLock : IDisposable
         var path = Path.Combine(directory, "lock");
         try
         {
-            var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-
-            // Beside the locked file, which nobody else can open.
-            File.WriteAllText(OwnerPath(directory), $"{Environment.ProcessId}\n");
-            return new DirectoryLock(file);
+            var directoryLock = new DirectoryLock(new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            NameOwner(directory);
+            return directoryLock;
         }
         catch (IOException e) when (File.Exists(path))
         {
@@ -35,15 +33,29 @@ internal sealed class DirectoryLock : IDisposable
     // The lock file stays: removing it would let a third process lock a file that the second still holds under the same name.
     public void Dispose() => _file.Dispose();
 
+    /// <summary>For the message to a second server; beside the locked file, which nobody else can open. On a full disk the message has to do without.</summary>
+    private static void NameOwner(string directory)
+    {
+        try
+        {
+            File.WriteAllText(OwnerPath(directory), $"{Environment.ProcessId}\n");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The lock is what counts, and it is held.
+        }
+    }
+
     private static string OwnerPath(string directory) => Path.Combine(directory, "lock.owner");
 
     private static string Owner(string directory)
     {
         try
         {
-            return $" (process {File.ReadAllText(OwnerPath(directory)).Trim()})";
+            var owner = File.ReadAllText(OwnerPath(directory)).Trim();
+            return owner.Length > 0 ? $" (process {owner})" : "";
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return "";
         }

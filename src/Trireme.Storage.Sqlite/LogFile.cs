@@ -72,9 +72,17 @@ internal static class LogFile
             Mode = mode,
             Pooling = false,
         }.ToString());
-        connection.Open();
-        connection.Execute("PRAGMA mmap_size = 268435456; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY");
-        return connection;
+        try
+        {
+            connection.Open();
+            connection.Execute("PRAGMA mmap_size = 268435456; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY");
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
     }
 
     private static void Prepare(SqliteConnection connection, string path)

@@ -12,9 +12,10 @@ internal sealed class LogReader : IDisposable
     private readonly SqliteCommand _changes;
     private readonly SqliteCommand _versions;
 
-    public LogReader(string path)
+    /// <param name="connection">Is this reader's from here on.</param>
+    private LogReader(SqliteConnection connection)
     {
-        _connection = LogFile.OpenReader(path);
+        _connection = connection;
         _get = _connection.Prepare(
             "SELECT id, create_rev, deleted, value FROM log WHERE key = $key AND id <= $last ORDER BY id DESC LIMIT 1",
             "$key", "$last");
@@ -43,6 +44,20 @@ internal sealed class LogReader : IDisposable
             ORDER BY key, id LIMIT $limit
             """,
             "$key", "$after", "$last", "$limit");
+    }
+
+    public static LogReader Open(string path)
+    {
+        var connection = LogFile.OpenReader(path);
+        try
+        {
+            return new LogReader(connection);
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
     }
 
     public StoredEntry? Get(string key, long revision)

@@ -9,14 +9,23 @@ internal sealed class LogReaders : IDisposable
     private readonly Channel<LogReader> _idle;
     private readonly string _path;
 
+    /// <exception cref="StoreUnavailableException">The file cannot be opened.</exception>
+    /// <exception cref="StoreCorruptException">The file is damaged.</exception>
     public LogReaders(string path, int size)
     {
         _path = path;
         _idle = Channel.CreateBounded<LogReader>(size);
-        for (var i = 0; i < size; i++)
+        try
         {
-            var reader = new LogReader(path);
-            _idle.Writer.TryWrite(reader);
+            for (var i = 0; i < size; i++)
+            {
+                _idle.Writer.TryWrite(LogReader.Open(path));
+            }
+        }
+        catch (SqliteException e)
+        {
+            Dispose();
+            throw SqliteErrors.Translate(e, path);
         }
     }
 

@@ -27,7 +27,16 @@ public sealed class SqliteStore : IRevisionedStore
         var path = Path.Combine(options.Directory, FileName);
         var (connection, revision, compacted) = LogFile.OpenWriter(path);
         _directoryLock = directoryLock;
-        _readers = new LogReaders(path, options.Readers);
+        try
+        {
+            _readers = new LogReaders(path, options.Readers);
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+
         _feed = new ChangeFeed(new Revision(revision), ReadChangesAsync, timeProvider);
         _writer = new LogWriter(connection, path, revision, compacted, options.MaxBatch, _feed);
     }

@@ -130,6 +130,22 @@ public sealed class SqliteStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task A_full_disk_on_which_the_owner_cannot_be_named_keeps_no_store_from_opening()
+    {
+        File.CreateSymbolicLink(_directory["lock.owner"], "/dev/full");
+
+        await using var store = Open();
+
+        File.Delete(_directory["lock.owner"]);
+        var refused = Assert.Throws<StoreUnavailableException>(() => Open());
+        Assert.Contains("in use by another server: stop it", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Readers_that_cannot_open_say_so_in_words_of_the_store() =>
+        Assert.Throws<StoreUnavailableException>(() => new LogReaders(_directory["absent.db"], 2));
+
+    [Fact]
     public async Task A_database_of_another_program_is_left_alone()
     {
         await using (var connection = new SqliteConnection($"Data Source={DatabasePath};Pooling=False"))

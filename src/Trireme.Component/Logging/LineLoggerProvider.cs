@@ -8,15 +8,17 @@ namespace Trireme.Component.Logging;
 /// <summary>Writes <c>2026-01-02T03:04:05.678Z I Category: Message</c>, exceptions on the lines behind it.</summary>
 /// <remarks>
 /// Nobody who logs ever waits: lines go through a bounded queue to one writer. When whoever reads the stream hangs (a stopped supervisor
-/// behind a full pipe), lines are dropped and counted, and the component works on.
+/// behind a full pipe), or the disk is full, lines are dropped and counted, and the component works on.
 /// </remarks>
 internal sealed class LineLoggerProvider : ILoggerProvider
 {
     private const int QueueLength = 4096;
+    private static readonly TimeSpan _retryAfter = TimeSpan.FromSeconds(1);
 
     private readonly Stream _output;
     private readonly TimeProvider _timeProvider;
     private readonly Channel<string> _lines;
+    private readonly CancellationTokenSource _ending = new();
     private readonly Task _writer;
     private long _dropped;
 
@@ -26,7 +28,7 @@ internal sealed class LineLoggerProvider : ILoggerProvider
         _lines = Channel.CreateBounded<string>(
             new BoundedChannelOptions(QueueLength) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true },
             _ => Interlocked.Increment(ref _dropped));
-        _writer = Task.Run(WriteAsync);
+        _writer = Task.Run(() => WriteAsync(_ending.Token));
     }
 
     public ILogger CreateLogger(string categoryName)
@@ -39,29 +41,39 @@ internal sealed class LineLoggerProvider : ILoggerProvider
     public void Dispose()
     {
         _lines.Writer.TryComplete();
+        _ending.Cancel();
 
         // Last words matter, but a reader that hangs must not keep the process alive.
         _writer.Wait(TimeSpan.FromSeconds(1));
         _output.Dispose();
+        _ending.Dispose();
     }
 
-    private async Task WriteAsync()
+    private async Task WriteAsync(CancellationToken ending)
     {
-        try
+        await foreach (var line in _lines.Reader.ReadAllAsync(CancellationToken.None))
         {
-            await foreach (var line in _lines.Reader.ReadAllAsync())
+            var dropped = 0L;
+            try
             {
-                await _output.WriteAsync(Encoding.UTF8.GetBytes(line));
-                if (Interlocked.Exchange(ref _dropped, 0) is > 0 and var dropped)
+                await _output.WriteAsync(Encoding.UTF8.GetBytes(line), CancellationToken.None);
+                dropped = Interlocked.Exchange(ref _dropped, 0);
+                if (dropped > 0)
                 {
-                    await _output.WriteAsync(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{dropped} log lines were dropped\n")));
+                    await _output.WriteAsync(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{dropped} log lines were dropped\n")), CancellationToken.None);
                 }
             }
-        }
-        catch (IOException)
-        {
-            // Nobody reads any more: there is no place to say so.
-            _lines.Writer.TryComplete();
+            catch (IOException)
+            {
+                // The disk is full, and may have space again; or nobody reads any more, which costs nothing. Meanwhile the queue overflows, and counts.
+                Interlocked.Add(ref _dropped, dropped > 0 ? dropped : 1);
+                await Task.Delay(_retryAfter, _timeProvider, ending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (ObjectDisposedException)
+            {
+                // The last words took too long.
+                return;
+            }
         }
     }
 

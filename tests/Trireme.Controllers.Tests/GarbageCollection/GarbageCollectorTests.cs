@@ -32,6 +32,18 @@ public sealed class GarbageCollectorTests
     }
 
     [Fact]
+    public async Task An_owner_that_only_an_old_cache_does_not_show_is_not_taken_for_gone()
+    {
+        await using var harness = await StartAsync();
+        harness.Api.Unconfirmed = true;
+        harness.Api.Seed(Owned(Objects.Pod("lost", node: null), new ReplicaSet { Metadata = new ObjectMeta { Name = "ghost", Uid = "no-such-uid" } }));
+
+        await harness.StaysAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "lost") is not null, TimeSpan.FromSeconds(5));
+        harness.Api.Unconfirmed = false;
+        await harness.UntilAsync(() => harness.Api.Peek<Pod>(Objects.Ns, "lost") is null);
+    }
+
+    [Fact]
     public async Task An_owner_that_was_made_anew_under_the_same_name_is_not_the_owner()
     {
         await using var harness = await StartAsync();

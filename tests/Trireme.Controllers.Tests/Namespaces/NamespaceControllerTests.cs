@@ -27,6 +27,21 @@ public sealed class NamespaceControllerTests
     }
 
     [Fact]
+    public async Task A_namespace_of_which_only_an_old_cache_says_that_it_is_empty_does_not_go()
+    {
+        await using var harness = new ControllerHarness();
+        harness.Add(c => new NamespaceController(c));
+        await harness.StartAsync();
+        harness.Api.Seed(new ConfigMap { Metadata = new ObjectMeta { Namespace = "other", Name = "c" } });
+        harness.Api.Unconfirmed = true;
+        Seed(harness, terminating: true);
+
+        await harness.StaysAsync(() => harness.Api.Peek<Namespace>(null, "mine") is not null, TimeSpan.FromSeconds(5));
+        harness.Api.Unconfirmed = false;
+        await harness.UntilAsync(() => harness.Api.Peek<Namespace>(null, "mine") is null);
+    }
+
+    [Fact]
     public async Task A_namespace_waits_for_objects_that_have_finalizers_and_says_so()
     {
         await using var harness = new ControllerHarness();
