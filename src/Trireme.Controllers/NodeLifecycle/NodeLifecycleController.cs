@@ -34,6 +34,7 @@ public sealed class NodeLifecycleController : Controller
     private readonly NodeDisruption _disruption;
     private readonly RateLimiter _evictionRate;
     private readonly RateLimiter _slowEvictionRate;
+    private long _lastLook;
 
     public NodeLifecycleController(ControllerContext context, NodeDisruption disruption)
         : base("node-lifecycle-controller", context, 4)
@@ -94,7 +95,7 @@ public sealed class NodeLifecycleController : Controller
     }
 
     // What this process did not see as leader it does not hold against a node.
-    protected override void OnTermStarted() => _health.Clear();
+    protected override void OnTermStarted() => LookAnew();
 
     protected override async Task RunBackgroundAsync(CancellationToken cancellationToken)
     {
@@ -107,6 +108,14 @@ public sealed class NodeLifecycleController : Controller
     /// <summary>One look at all nodes.</summary>
     internal async Task MonitorAsync(CancellationToken cancellationToken)
     {
+        // A process that stood still saw nothing; what did not reach it is no silence of the nodes'.
+        if (Time.GetElapsedTime(_lastLook) > Context.Options.NodeMonitorGracePeriod / 4)
+        {
+            LookAnew();
+        }
+
+        _lastLook = Time.GetTimestamp();
+
         // 1.
         var nodes = _nodes.Indexer.List();
         _health.Retain(nodes.Select(n => n.Metadata.Name!).ToHashSet(StringComparer.Ordinal));
@@ -137,6 +146,12 @@ public sealed class NodeLifecycleController : Controller
                 Enqueue(node);
             }
         }
+    }
+
+    private void LookAnew()
+    {
+        _health.Clear();
+        _lastLook = Time.GetTimestamp();
     }
 
     private static string? Ready(Node node) => node.Status?.Conditions?.Find(c => c.Type == "Ready")?.Status;

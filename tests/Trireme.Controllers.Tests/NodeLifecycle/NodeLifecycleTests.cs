@@ -53,6 +53,19 @@ public sealed class NodeLifecycleTests
     }
 
     [Fact]
+    public async Task A_controller_that_stood_still_holds_nothing_against_a_node_that_it_did_not_see_meanwhile()
+    {
+        await using var harness = await StartAsync("n1", "n2", "n3");
+        var all = Heartbeats(harness, "n1", "n2", "n3");
+        await harness.StaysAsync(() => all() && Ready(harness, "n1") != "Unknown", TimeSpan.FromSeconds(10), _step);
+
+        harness.Time.Advance(TimeSpan.FromMinutes(1));
+        var others = Heartbeats(harness, "n2", "n3");
+        await harness.StaysAsync(() => others() && Ready(harness, "n1") != "Unknown", TimeSpan.FromSeconds(15), _step);
+        await harness.UntilAsync(() => others() && Ready(harness, "n1") == "Unknown", _step);
+    }
+
+    [Fact]
     public async Task When_all_nodes_fall_silent_no_pod_is_touched_not_even_while_they_come_back_one_by_one()
     {
         await using var harness = await StartAsync("n1", "n2", "n3");
