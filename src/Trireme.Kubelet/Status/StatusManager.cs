@@ -256,7 +256,7 @@ public sealed class StatusManager(IApiClient client, PodCheckpoints checkpoints,
                 lock (_lock)
                 {
                     // A static pod outlives the object that shows it: the next one gets its status.
-                    (entry.Sent, entry.Deleted) = (version, !pod.IsStatic());
+                    (entry.Sent, entry.Deleted) = pod.IsStatic() ? (version, false) : (entry.Version, true);
                 }
 
                 return false;
