@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Trireme.Cluster.Images;
 using Trireme.Cluster.Supervision;
 
@@ -82,37 +81,23 @@ public static class ContainerdPhase
             throw new PhaseException($"The image archive {archive} does not exist: give another --image-tar");
         }
 
+        var images = new ContainerdImages(Programs.Find("ctr") ?? "ctr", context.Directory.ContainerdSocket);
         var start = context.Time.GetTimestamp();
         while (true)
         {
             // The socket is there before every plugin behind it works, so success is the only sign.
-            var (code, output) = File.Exists(context.Directory.ContainerdSocket)
-                ? await RunAsync(
-                    Programs.Find("ctr") ?? "ctr",
-                    ["--address", context.Directory.ContainerdSocket, "--namespace", "k8s.io", "images", "import", archive],
-                    cancellationToken)
-                : (1, "containerd does not run");
-            if (code == 0)
+            var failure = File.Exists(context.Directory.ContainerdSocket) ? await images.ImportAsync(archive, cancellationToken) : "containerd does not run";
+            if (failure is null)
             {
                 return;
             }
 
             if (context.Time.GetElapsedTime(start) > _patience)
             {
-                throw new PhaseException($"[images] Importing {archive} failed: {output.Trim()} (see {context.Directory.LogOf(MachineComponents.Containerd)})");
+                throw new PhaseException($"[images] Importing {archive} failed: {failure} (see {context.Directory.LogOf(MachineComponents.Containerd)})");
             }
 
             await Task.Delay(_poll, context.Time, cancellationToken);
         }
-    }
-
-    private static async Task<(int Code, string Output)> RunAsync(string program, string[] arguments, CancellationToken cancellationToken)
-    {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        var output = process.StandardOutput.ReadToEndAsync(cancellationToken);
-        var error = process.StandardError.ReadToEndAsync(cancellationToken);
-        await process.WaitForExitAsync(cancellationToken);
-        await output;
-        return (process.ExitCode, await error);
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Trireme.Cluster.Balancing;
+using Trireme.Cluster.Images;
 using Trireme.Cluster.Membership;
 using Trireme.Cluster.VirtualIp;
 
@@ -71,6 +72,7 @@ public sealed class SupervisorHost
         _balancer = balancer;
         var leave = _leave.Token;
         var rotation = new CertificateRotation(_directory, () => _config, _time, _logger);
+        var images = new ContainerdImages(Programs.Find("ctr") ?? "ctr", _directory.ContainerdSocket);
         var members = new EtcdMemberWatch(_directory, _config, _time, _logger);
         List<Task> loops =
         [
@@ -78,6 +80,7 @@ public sealed class SupervisorHost
             KeepAsync("balancer", balancer.RunAsync, leave),
             KeepAsync("certificate rotation", rotation.RunAsync, leave),
             KeepAsync("log rotation", RotateLogsAsync, leave),
+            KeepAsync("images", token => images.WatchAsync(Path.Combine(_directory.Root, "images", "trireme.tar"), _time, token), leave),
         ];
         if (_config.IsServer)
         {
