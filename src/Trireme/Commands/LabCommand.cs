@@ -91,7 +91,8 @@ internal static class LabCommand
 
     private static void WriteTable(IEnumerable<(LabMachine Machine, bool IsOn, IReadOnlyList<ComponentState> Components)> states)
     {
-        var table = new Table().Border(TableBorder.Rounded).AddColumns("MACHINE", "ZONE", "ADDRESS", "ROLE", "POWER", "COMPONENTS");
+        var table = Tables.Create("MACHINE", "ZONE", "ADDRESS", "ROLE", "POWER", "COMPONENTS");
+        table.Columns[^1].NoWrap = false; // a list of words, the only cell that may be broken
         foreach (var (machine, on, components) in states)
         {
             var words = components.Select(c => c.State == "running" ? $"[green]{c.Name}[/]" : $"[red]{c.Name} ({c.State})[/]");

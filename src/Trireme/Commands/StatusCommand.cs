@@ -89,38 +89,40 @@ internal static class StatusCommand
         {
             var colour = quorum.Margin > 0 ? "green" : quorum.Margin == 0 ? "yellow" : "red";
             AnsiConsole.MarkupLine($"[bold]Quorum[/] {quorum.Healthy} of {quorum.Voters} store members, {quorum.Needed} needed: [{colour}]{Markup.Escape(quorum.Summary)}[/]");
-            var members = Table("STORE MEMBER", "MACHINE", "STATE", "PEER", "VERSION", "SIZE");
+            var members = Tables.Create("STORE MEMBER", "ID", "STATE", "PEER", "VERSION", "SIZE");
             foreach (var m in status.Members)
             {
                 var state = !m.Healthy ? "[red]down[/]" : m.Leader ? "[green]leader[/]" : m.Learner ? "[yellow]learner[/]" : "[green]follower[/]";
-                members.AddRow(Markup.Escape(m.Name), Markup.Escape(m.Machine), state, string.Join(' ', m.PeerUrls), m.Version, $"{m.DatabaseBytes / 1024} KiB");
+                members.AddRow(Markup.Escape(m.Machine.Length > 0 ? m.Machine : m.Name), m.Id, state, string.Join(' ', m.PeerUrls.Select(u => new Uri(u).Authority)), m.Version, $"{m.DatabaseBytes / 1024} KiB");
             }
 
             AnsiConsole.Write(members);
         }
 
-        var servers = Table("API SERVER", "STATE");
+        var servers = Tables.Create("API SERVER", "STATE");
         foreach (var s in status.ApiServers)
         {
             servers.AddRow(s.Address, s.Ready ? "[green]ready[/]" : $"[red]{Markup.Escape(s.Reason ?? "not ready")}[/]");
         }
 
         AnsiConsole.Write(servers);
-        var leaders = Table("ELECTED", "HOLDER", "RENEWED", "CHANGES");
+        var leaders = Tables.Create("ELECTED", "HOLDER", "RENEWED", "CHANGES");
         foreach (var l in status.Leaders)
         {
-            leaders.AddRow(l.Component, l.Expired ? $"[red]{Markup.Escape(l.Holder)} (expired)[/]" : Markup.Escape(l.Holder), MachineOptions.Format(l.Renewed), $"{l.Transitions}");
+            // Behind the machine's name stands only what tells one run of the process from the next.
+            var holder = Markup.Escape(l.Holder.Split('_')[0]);
+            leaders.AddRow(l.Component, l.Expired ? $"[red]{holder} (expired)[/]" : holder, MachineOptions.Format(l.Renewed), $"{l.Transitions}");
         }
 
         WriteRows(leaders);
-        var nodes = Table("NODE", "ZONE", "ROLE", "STATE", "ADDRESS", "VERSION");
+        var nodes = Tables.Create("NODE", "ZONE", "ROLE", "STATE", "ADDRESS", "VERSION");
         foreach (var n in status.Nodes)
         {
             nodes.AddRow(n.Name, n.Zone, n.Server ? "server" : "worker", n.Ready ? "[green]ready[/]" : "[red]not ready[/]", n.Address, n.Version);
         }
 
         WriteRows(nodes);
-        var zones = Table("ZONE", "NODES", "STORE MEMBERS", "CAN BE LOST");
+        var zones = Tables.Create("ZONE", "NODES", "STORE MEMBERS", "CAN BE LOST");
         foreach (var z in status.Zones)
         {
             zones.AddRow(z.Name.Length > 0 ? z.Name : "(none)", $"{z.Nodes}", $"{z.Voters}", z.Expendable switch { true => "[green]yes[/]", false => "[red]no[/]", null => "?" });
@@ -141,6 +143,4 @@ internal static class StatusCommand
             AnsiConsole.Write(table);
         }
     }
-
-    private static Table Table(params string[] columns) => new Table().Border(TableBorder.Rounded).AddColumns(columns);
 }

@@ -51,7 +51,7 @@ internal static class TokenCommand
         return new Command("list", "List tokens; their secret half is not shown") { dataDirectory, kubeconfig }.Runs(async (parsed, cancellationToken) =>
         {
             using var client = Connect(MachineOptions.KubeconfigPath(parsed, kubeconfig, MachineOptions.Directory(parsed, dataDirectory)));
-            var table = new Table().Border(TableBorder.Rounded).AddColumns("ID", "EXPIRES", "DESCRIPTION");
+            var table = Tables.Create("ID", "EXPIRES", "DESCRIPTION");
             foreach (var token in await new TokenStore(client).ListAsync(cancellationToken))
             {
                 table.AddRow(token.Id, MachineOptions.Format(token.Expires), Markup.Escape(token.Description));

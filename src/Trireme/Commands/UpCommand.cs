@@ -120,7 +120,7 @@ internal static class UpCommand
 
     private static void ShowMachines(LabHost lab, IReadOnlyDictionary<string, TimeSpan> ready)
     {
-        var table = new Table().Border(TableBorder.Rounded).AddColumns("MACHINE", "ZONE", "ADDRESS", "ROLES", "VERSION", "READY AFTER");
+        var table = Tables.Create("MACHINE", "ZONE", "ADDRESS", "ROLES", "VERSION", "READY AFTER");
         foreach (var machine in lab.Spec.Machines)
         {
             var after = ready.TryGetValue(machine.Name, out var span) ? string.Create(CultureInfo.InvariantCulture, $"{span.TotalSeconds:0.0} s") : "-";
