@@ -48,11 +48,14 @@ public sealed class WatchCache
         _logger = logger;
         _ring = new EventRing(time);
         Indexer = new ObjectIndexer(resource.FieldPaths);
+        Pace = new WatchPace(time);
     }
 
     public CachedResource Resource { get; }
 
     internal ObjectIndexer Indexer { get; }
+
+    internal WatchPace Pace { get; }
 
     /// <summary>Completes when the cache shows, for the first time, a state that is not older than the store's was when the server started.</summary>
     public Task Filled => _filled.Task;

@@ -58,7 +58,15 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
             if (await body.FlushAsync(http.RequestAborted))
             {
                 context.ReleaseSlot();
-                await StreamAsync(http, body, writer, watcher);
+                cache.Pace.Enter();
+                try
+                {
+                    await StreamAsync(http, body, writer, watcher, cache.Pace);
+                }
+                finally
+                {
+                    cache.Pace.Leave();
+                }
             }
         }
     }
@@ -117,10 +125,12 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
         return true;
     }
 
-    private static async Task StreamAsync(HttpContext http, ResponseBody body, ShapeWriter writer, CacheWatcher watcher)
+    private async Task StreamAsync(HttpContext http, ResponseBody body, ShapeWriter writer, CacheWatcher watcher, WatchPace pace)
     {
+        var sentAt = time.GetTimestamp();
         do
         {
+            await pace.WaitAsync(sentAt);
             var wrote = false;
             while (watcher.TryRead(out var next))
             {
@@ -144,6 +154,8 @@ internal sealed class WatchHandler(CacheReads reads, TimeProvider time, Random r
             {
                 return;
             }
+
+            sentAt = time.GetTimestamp();
         }
         while (await watcher.WaitAsync());
     }
