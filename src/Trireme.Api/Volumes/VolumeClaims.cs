@@ -1,3 +1,4 @@
+using Trireme.Api.Models;
 using Trireme.Api.Models.Core.V1;
 using Trireme.Api.Models.Storage.V1;
 using Trireme.Api.Selectors;
@@ -33,6 +34,29 @@ public static class VolumeClaims
         return volume.Spec?.ClaimRef is { } reference
             && reference.Namespace == claim.Metadata.Namespace && reference.Name == claim.Metadata.Name
             && (string.IsNullOrEmpty(reference.Uid) || reference.Uid == claim.Metadata.Uid);
+    }
+
+    /// <summary>The volume as it is kept for the claim from now on. By this, the first step of a binding, nobody else can choose it.</summary>
+    public static PersistentVolume Keep(PersistentVolume volume, PersistentVolumeClaim claim)
+    {
+        ArgumentNullException.ThrowIfNull(volume);
+        ArgumentNullException.ThrowIfNull(claim);
+        var kept = volume.Clone();
+        if (kept.Spec!.ClaimRef is null)
+        {
+            (kept.Metadata.Annotations ??= [])[BoundByController] = "yes";
+        }
+
+        kept.Spec.ClaimRef = new ObjectReference
+        {
+            Kind = PersistentVolumeClaim.Resource.Kind,
+            ApiVersion = PersistentVolumeClaim.Resource.ApiVersion,
+            Namespace = claim.Metadata.Namespace,
+            Name = claim.Metadata.Name,
+            Uid = claim.Metadata.Uid,
+            ResourceVersion = claim.Metadata.ResourceVersion,
+        };
+        return kept;
     }
 
     /// <summary>Whether claims of a class get their volume only when a pod needs it, and so near it.</summary>

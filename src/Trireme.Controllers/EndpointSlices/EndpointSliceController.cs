@@ -17,14 +17,13 @@ public sealed class EndpointSliceController : Controller
     private readonly ISharedInformer<Pod> _pods;
     private readonly ISharedInformer<Node> _nodes;
     private readonly ISharedInformer<EndpointSlice> _slices;
-    private readonly SliceTracker _tracker = new();
-    private readonly Random _random;
+    private readonly SliceWriter _writer;
 
     public EndpointSliceController(ControllerContext context)
         : base("endpointslice-controller", context, context?.Options.Workers("service-endpoint", 5) ?? 1)
     {
         ArgumentNullException.ThrowIfNull(context);
-        _random = context.NewRandom();
+        _writer = new SliceWriter(context);
         _services = context.Informers.For<Service>();
         _pods = context.Informers.For<Pod>();
         _nodes = context.Informers.For<Node>();
@@ -51,7 +50,7 @@ public sealed class EndpointSliceController : Controller
         if (_services.Indexer.Get(key.Namespace, key.Name) is not { } service)
         {
             // The garbage collector removes the slices with their owner.
-            _tracker.Forget(key);
+            _writer.Forget(key);
             return ReconcileResult.Done;
         }
 
@@ -62,7 +61,7 @@ public sealed class EndpointSliceController : Controller
         }
 
         var existing = _slices.Indexer.ByIndex(ByService, key.ToString());
-        if (_tracker.IsBehind(key, existing))
+        if (_writer.IsBehind(key, existing))
         {
             // The slices that we wrote last are not in the cache yet: planning on it would make them twice. Their arrival brings us back;
             // should it be lost, time does.
@@ -70,29 +69,11 @@ public sealed class EndpointSliceController : Controller
         }
 
         var plan = SlicePlan.Of(service, [.. ServicePods.Select(service, _pods.Indexer)], existing, ZoneOf);
-        var writes = plan.Create.Select(s => CreateAsync(key, s, cancellationToken))
-            .Concat(plan.Update.Select(s => UpdateAsync(key, s, cancellationToken)))
-            .Concat(plan.Delete.Select(s => DeleteAsync(key, s, cancellationToken)));
-        await Task.WhenAll(writes);
+        await _writer.ApplyAsync(key, plan.Create, plan.Update, plan.Delete, cancellationToken);
         return ReconcileResult.Done;
     }
 
-    protected override void OnTermStarted() => _tracker.Clear();
-
-    private async Task CreateAsync(NamespacedName key, EndpointSlice slice, CancellationToken cancellationToken)
-    {
-        slice.Metadata.Name = SafeNames.Generate(slice.Metadata.GenerateName!, _random);
-        _tracker.Wrote(key, await Client.CreateAsync(slice, cancellationToken), Time);
-    }
-
-    private async Task UpdateAsync(NamespacedName key, EndpointSlice slice, CancellationToken cancellationToken) =>
-        _tracker.Wrote(key, await Client.UpdateAsync(slice, cancellationToken), Time);
-
-    private async Task DeleteAsync(NamespacedName key, EndpointSlice slice, CancellationToken cancellationToken)
-    {
-        await Client.DeleteAsync<EndpointSlice>(slice.Metadata.Namespace, slice.Metadata.Name!, new DeleteRequest(PreconditionUid: slice.Metadata.Uid), cancellationToken);
-        _tracker.Deleted(key, slice);
-    }
+    protected override void OnTermStarted() => _writer.Clear();
 
     private string? ZoneOf(string node) =>
         _nodes.Indexer.Get(null, node)?.Metadata.Labels is { } labels && labels.TryGetValue(ZoneLabel, out var zone) ? zone : null;

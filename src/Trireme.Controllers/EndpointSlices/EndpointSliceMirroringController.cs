@@ -18,14 +18,13 @@ public sealed class EndpointSliceMirroringController : Controller
     private readonly ISharedInformer<Service> _services;
     private readonly ISharedInformer<EndpointsObject> _endpoints;
     private readonly ISharedInformer<EndpointSlice> _slices;
-    private readonly SliceTracker _tracker = new();
-    private readonly Random _random;
+    private readonly SliceWriter _writer;
 
     public EndpointSliceMirroringController(ControllerContext context)
         : base("endpointslice-mirroring-controller", context, 5)
     {
         ArgumentNullException.ThrowIfNull(context);
-        _random = context.NewRandom();
+        _writer = new SliceWriter(context);
         _services = context.Informers.For<Service>();
         _endpoints = context.Informers.For<EndpointsObject>();
         _slices = context.Informers.For<EndpointSlice>();
@@ -38,47 +37,29 @@ public sealed class EndpointSliceMirroringController : Controller
     internal override async Task<ReconcileResult> ReconcileAsync(NamespacedName key, CancellationToken cancellationToken)
     {
         var existing = _slices.Indexer.ByIndex(ByService, key.ToString());
-        if (_tracker.IsBehind(key, existing))
+        if (_writer.IsBehind(key, existing))
         {
             return ReconcileResult.After(TimeSpan.FromSeconds(1));
         }
 
         var endpoints = _endpoints.Indexer.Get(key.Namespace, key.Name);
         var plan = MirrorPlan.Of(IsMirrored(_services.Indexer.Get(key.Namespace, key.Name), endpoints) ? endpoints : null, existing);
-        var writes = plan.Create.Select(s => CreateAsync(key, s, cancellationToken))
-            .Concat(plan.Update.Select(s => UpdateAsync(key, s, cancellationToken)))
-            .Concat(plan.Delete.Select(s => DeleteAsync(key, s, cancellationToken)));
-        await Task.WhenAll(writes);
+        await _writer.ApplyAsync(key, plan.Create, plan.Update, plan.Delete, cancellationToken);
         if (endpoints is null)
         {
-            _tracker.Forget(key);
+            _writer.Forget(key);
         }
 
         return ReconcileResult.Done;
     }
 
-    protected override void OnTermStarted() => _tracker.Clear();
+    protected override void OnTermStarted() => _writer.Clear();
 
     private static bool IsMirrored(Service? service, EndpointsObject? endpoints) =>
         service is { Metadata.DeletionTimestamp: null, Spec: { Selector: not { Count: > 0 }, Type: not "ExternalName" } }
         && endpoints is { Metadata.DeletionTimestamp: null }
         && endpoints.Metadata.Labels?.GetValueOrDefault(SkipLabel) != "true"
         && endpoints.Metadata.Annotations?.ContainsKey(LeaderAnnotation) != true;
-
-    private async Task CreateAsync(NamespacedName key, EndpointSlice slice, CancellationToken cancellationToken)
-    {
-        slice.Metadata.Name = SafeNames.Generate(slice.Metadata.GenerateName!, _random);
-        _tracker.Wrote(key, await Client.CreateAsync(slice, cancellationToken), Time);
-    }
-
-    private async Task UpdateAsync(NamespacedName key, EndpointSlice slice, CancellationToken cancellationToken) =>
-        _tracker.Wrote(key, await Client.UpdateAsync(slice, cancellationToken), Time);
-
-    private async Task DeleteAsync(NamespacedName key, EndpointSlice slice, CancellationToken cancellationToken)
-    {
-        await Client.DeleteAsync<EndpointSlice>(slice.Metadata.Namespace, slice.Metadata.Name!, new DeleteRequest(PreconditionUid: slice.Metadata.Uid), cancellationToken);
-        _tracker.Deleted(key, slice);
-    }
 
     private void EnqueueService(EndpointSlice slice)
     {

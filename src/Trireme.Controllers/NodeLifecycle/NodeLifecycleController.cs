@@ -7,6 +7,7 @@ using Trireme.Api.Models.Core.V1;
 using Trireme.Client;
 using Trireme.Client.Events;
 using Trireme.Client.Informers;
+using Trireme.Component.Lifetime;
 using Trireme.Controllers.Runtime;
 using Trireme.Primitives;
 
@@ -34,7 +35,6 @@ public sealed class NodeLifecycleController : Controller
     private readonly NodeDisruption _disruption;
     private readonly RateLimiter _evictionRate;
     private readonly RateLimiter _slowEvictionRate;
-    private long _lastLook;
 
     public NodeLifecycleController(ControllerContext context, NodeDisruption disruption)
         : base("node-lifecycle-controller", context, 4)
@@ -95,11 +95,26 @@ public sealed class NodeLifecycleController : Controller
     }
 
     // What this process did not see as leader it does not hold against a node.
-    protected override void OnTermStarted() => LookAnew();
+    protected override void OnTermStarted() => _health.Clear();
 
     protected override async Task RunBackgroundAsync(CancellationToken cancellationToken)
     {
-        await EveryAsync(Context.Options.NodeMonitorPeriod, MonitorAsync, cancellationToken);
+        using var watch = new HaltWatch(Time);
+        var halts = 0;
+        await EveryAsync(
+            Context.Options.NodeMonitorPeriod,
+            stop =>
+            {
+                if (watch.Halts is var now && now != halts)
+                {
+                    // A process that stood still saw nothing; what did not reach it is no silence of the nodes'.
+                    halts = now;
+                    _health.Clear();
+                }
+
+                return MonitorAsync(stop);
+            },
+            cancellationToken);
 
         // What held in this term says nothing about the beginning of the next.
         _disruption.Update(null, Time.GetTimestamp());
@@ -108,14 +123,6 @@ public sealed class NodeLifecycleController : Controller
     /// <summary>One look at all nodes.</summary>
     internal async Task MonitorAsync(CancellationToken cancellationToken)
     {
-        // A process that stood still saw nothing; what did not reach it is no silence of the nodes'.
-        if (Time.GetElapsedTime(_lastLook) > Context.Options.NodeMonitorGracePeriod / 4)
-        {
-            LookAnew();
-        }
-
-        _lastLook = Time.GetTimestamp();
-
         // 1.
         var nodes = _nodes.Indexer.List();
         _health.Retain(nodes.Select(n => n.Metadata.Name!).ToHashSet(StringComparer.Ordinal));
@@ -146,12 +153,6 @@ public sealed class NodeLifecycleController : Controller
                 Enqueue(node);
             }
         }
-    }
-
-    private void LookAnew()
-    {
-        _health.Clear();
-        _lastLook = Time.GetTimestamp();
     }
 
     private static string? Ready(Node node) => node.Status?.Conditions?.Find(c => c.Type == "Ready")?.Status;

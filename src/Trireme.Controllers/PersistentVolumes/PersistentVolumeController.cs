@@ -138,22 +138,7 @@ public sealed class PersistentVolumeController : Controller
         // 1.
         if (volume.Spec!.ClaimRef is not { Uid.Length: > 0 })
         {
-            var kept = volume.Clone();
-            if (kept.Spec!.ClaimRef is null)
-            {
-                (kept.Metadata.Annotations ??= [])[VolumeClaims.BoundByController] = "yes";
-            }
-
-            kept.Spec.ClaimRef = new ObjectReference
-            {
-                Kind = PersistentVolumeClaim.Resource.Kind,
-                ApiVersion = PersistentVolumeClaim.Resource.ApiVersion,
-                Namespace = claim.Metadata.Namespace,
-                Name = claim.Metadata.Name,
-                Uid = claim.Metadata.Uid,
-                ResourceVersion = claim.Metadata.ResourceVersion,
-            };
-            volume = await Client.UpdateAsync(kept, cancellationToken);
+            volume = await Client.UpdateAsync(VolumeClaims.Keep(volume, claim), cancellationToken);
             Logger.LogInformation("Volume {Volume} is bound to claim {Claim}", volume.Metadata.Name, NamespacedName.Of(claim));
         }
 

@@ -109,22 +109,7 @@ internal sealed partial class ApiPodWriter(IApiClient client, IEventRecorder eve
             return;
         }
 
-        var changed = volume.Clone();
-        if (changed.Spec!.ClaimRef is null)
-        {
-            (changed.Metadata.Annotations ??= [])[VolumeClaims.BoundByController] = "yes";
-        }
-
-        changed.Spec.ClaimRef = new ObjectReference
-        {
-            Kind = PersistentVolumeClaim.Resource.Kind,
-            ApiVersion = PersistentVolumeClaim.Resource.ApiVersion,
-            Namespace = claim.Metadata.Namespace,
-            Name = claim.Metadata.Name,
-            Uid = claim.Metadata.Uid,
-            ResourceVersion = claim.Metadata.ResourceVersion,
-        };
-        await client.UpdateAsync(changed, cancellationToken);
+        await client.UpdateAsync(VolumeClaims.Keep(volume, claim), cancellationToken);
     }
 
     public async Task SelectNodeAsync(PersistentVolumeClaim claim, string nodeName, CancellationToken cancellationToken)
